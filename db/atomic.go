@@ -1,0 +1,388 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/drover-dev/drover/internal/dialect"
+	"github.com/drover-dev/drover/internal/dialect/postgres"
+)
+
+// BlockOption is an option of [DB.Atomic] and [DB.Begin].
+type BlockOption func(*blockOptions)
+
+type blockOptions struct {
+	durable     bool
+	noSavepoint bool
+	tx          dialect.TxOptions
+	retries     int
+	onRetry     func(Attempt)
+}
+
+// Durable makes the block refuse to run inside another one, so that its end is always a COMMIT: [ErrDurableNested]. Inside
+// a dry run it is allowed.
+func Durable() BlockOption { return func(o *blockOptions) { o.durable = true } }
+
+// NoSavepoint joins an inner block to its parent without a savepoint, which saves two statements. If the inner block
+// fails, the parent is rolled back too, whatever becomes of the error. It means nothing on an outermost block.
+func NoSavepoint() BlockOption { return func(o *blockOptions) { o.noSavepoint = true } }
+
+// Isolation sets the isolation level of an outermost block; inside another block it is [ErrNestedOption].
+func Isolation(level sql.IsolationLevel) BlockOption {
+	return func(o *blockOptions) { o.tx.Isolation = level }
+}
+
+// ReadOnly makes the database refuse writes in an outermost block; inside another block it is [ErrNestedOption]. On SQLite
+// the block then runs beside the writer.
+func ReadOnly() BlockOption { return func(o *blockOptions) { o.tx.ReadOnly = true } }
+
+// Retry runs an outermost block again, up to n times, when it fails with a deadlock, a serialization failure, a lock
+// timeout or a busy SQLite file, after a growing random pause of 50 ms to 2 s. The function is called anew each time, so what it
+// does outside the database must bear repeating. An unknown outcome of COMMIT is never retried. Inside another block the option is
+// ignored: only the outermost transaction can be run again.
+func Retry(n int) BlockOption { return func(o *blockOptions) { o.retries = n } }
+
+// Attempt tells of a failed attempt that will be retried.
+type Attempt struct {
+	Number int           // 1 for the first attempt
+	Of     int           // attempts allowed
+	Wait   time.Duration // the pause before the next
+	Err    error         // why this one failed
+}
+
+// OnRetry calls f before each pause of [Retry], in the block's goroutine.
+func OnRetry(f func(Attempt)) BlockOption { return func(o *blockOptions) { o.onRetry = f } }
+
+func options(opts []BlockOption) blockOptions {
+	var o blockOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
+// Atomic runs fn in a transaction: it is committed when fn returns nil and rolled back when fn returns an error, panics, or
+// its context ends. fn must send its statements with the context that it is given. Inside another block of the same database
+// fn runs in a savepoint; an error undoes the inner block alone.
+//
+// fn's error is returned as it is. Other errors: [*BrokenError] when a statement failed and fn returned nil;
+// [*Error] when BEGIN or COMMIT failed (a deferred constraint, say; nothing is kept); [ErrOutcomeUnknown] when the
+// connection was lost during COMMIT; [*HookError] when the data is committed and an on-commit hook failed;
+// [*AcquireError] when no connection became free.
+//
+// A panic of fn goes on after the rollback. COMMIT is sent even if the context ends meanwhile; a context that ended
+// before it rolls the block back.
+func (d *DB) Atomic(ctx context.Context, fn func(ctx context.Context) error, opts ...BlockOption) error {
+	o := options(opts)
+	if tx := d.current(ctx); tx != nil {
+		return tx.inner(ctx, fn, o)
+	}
+	if d.requireBlock {
+		return ErrOutsideBlock
+	}
+	if o.retries <= 0 {
+		return d.outermost(ctx, fn, o)
+	}
+	attempt := 0
+	policy := backoff.NewExponentialBackOff()
+	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 2*time.Second
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		attempt++
+		err := d.outermost(ctx, fn, o)
+		if err != nil && (!KindOf(err).Retryable() || errors.Is(err, ErrOutcomeUnknown) || errors.Is(err, ErrCommitted)) {
+			return struct{}{}, backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(policy), backoff.WithMaxTries(uint(o.retries)+1), backoff.WithMaxElapsedTime(0),
+		backoff.WithNotify(func(err error, wait time.Duration) {
+			d.log.WarnContext(ctx, "block failed, will retry", "database", d.alias, "attempt", attempt, "of", o.retries+1, "wait", wait, "error", err)
+			if o.onRetry != nil {
+				o.onRetry(Attempt{Number: attempt, Of: o.retries + 1, Wait: wait, Err: err})
+			}
+		}))
+	var permanent *backoff.PermanentError
+	if errors.As(err, &permanent) { // the last try's: backoff unwraps only those before it
+		return permanent.Unwrap()
+	}
+	return err
+}
+
+// outermost runs one attempt of a block that is a transaction, then its hooks.
+func (d *DB) outermost(ctx context.Context, fn func(context.Context) error, o blockOptions) error {
+	var hooks []hook
+	err := d.hold(ctx, o.tx, ownerBlock, func(tx *transaction) (err error) {
+		finished := false
+		defer func() {
+			if !finished { // fn panicked, or ended its goroutine
+				tx.rollback(ctx)
+			}
+		}()
+		err = fn(tx.context(ctx))
+		finished = true
+		hooks, err = tx.finish(ctx, err)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return d.runHooks(ctx, hooks)
+}
+
+// inner runs a block inside the transaction that ctx is in.
+func (tx *transaction) inner(ctx context.Context, fn func(context.Context) error, o blockOptions) error {
+	// The first level of a dry run stands for an outermost block.
+	pretended := tx.owner == ownerDryRun && tx.depth() == 1
+	switch {
+	case o.durable && !pretended:
+		return ErrDurableNested
+	case o.tx != dialect.TxOptions{} && !pretended:
+		return ErrNestedOption
+	}
+	s, err := tx.push(ctx, roleBlock, !o.noSavepoint)
+	if err != nil {
+		return err
+	}
+	finished := false
+	defer func() {
+		if !finished {
+			_ = tx.revert(ctx, s, errPanicked)
+		}
+	}()
+	err = fn(ctx)
+	finished = true
+	switch {
+	case err != nil:
+		return tx.revert(ctx, s, err)
+	case s.rollback:
+		return tx.revert(ctx, s, nil)
+	}
+	return tx.release(ctx, s)
+}
+
+var errPanicked = errors.New("an inner block panicked")
+
+func (tx *transaction) depth() int {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	return len(tx.scopes)
+}
+
+// hold takes a connection, opens a transaction on it and calls f, which must end the transaction before it returns. The connection
+// is held through (*sql.Conn).Raw for all that time, so f may use the driver's connection, and only f. A connection that turns
+// out to be dead at BEGIN is replaced: nothing was done on it.
+func (d *DB) hold(ctx context.Context, opts dialect.TxOptions, o owner, f func(*transaction) error) error {
+	const maxDead = 64 // more than a pool keeps idle; a server that is down fails to connect before that
+	for try := 1; ; try++ {
+		began, err := d.tryHold(ctx, opts, o, f)
+		if began || err == nil || KindOf(err) != ErrConnectionLost || isConnect(err) || try == maxDead || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// isConnect reports whether err came from opening a connection, which trying again at once would not mend.
+func isConnect(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Op == "connect"
+}
+
+func (d *DB) tryHold(ctx context.Context, opts dialect.TxOptions, o owner, f func(*transaction) error) (began bool, err error) {
+	pool := d.opened.Pool
+	if opts.ReadOnly && d.opened.Reader != nil {
+		pool = d.opened.Reader
+	}
+	begin, err := d.dialect.Begin(opts)
+	if err != nil {
+		return false, err
+	}
+	conn, err := d.acquire(ctx, pool)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = conn.Close() }()
+	rawErr := conn.Raw(func(live any) error {
+		tx := newTransaction(d, live.(driver.Conn), o)
+		if pool != d.opened.Reader {
+			tx.after = d.dialect.End(opts)
+		}
+		if err = tx.begin(ctx, begin); err != nil {
+			err = d.wrap("begin", err)
+			return driver.ErrBadConn // a connection that did not begin is in no known state
+		}
+		began = true
+		err = f(tx)
+		if tx.discard {
+			return driver.ErrBadConn
+		}
+		return nil
+	})
+	if err == nil && rawErr != nil && !errors.Is(rawErr, driver.ErrBadConn) {
+		err = d.wrap("use the connection", rawErr)
+	}
+	return began, err
+}
+
+// begin sends the statements that open the transaction, the last one through pgx where the connection runs on it.
+func (tx *transaction) begin(ctx context.Context, statements []string) error {
+	for i, query := range statements {
+		native, ok := tx.conn.(postgres.NativeConn)
+		if !ok || i < len(statements)-1 {
+			if err := tx.control(ctx, query); err != nil {
+				return err
+			}
+			continue
+		}
+		err := tx.db.intercept(ctx, query, nil, func(ctx context.Context) (err error) {
+			tx.native, err = native.Conn().BeginTx(ctx, pgx.TxOptions{BeginQuery: query})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish ends the transaction of a block whose function returned err, and returns the hooks to run.
+func (tx *transaction) finish(ctx context.Context, err error) ([]hook, error) {
+	root, popErr := tx.unwind()
+	switch {
+	case err != nil:
+	case popErr != nil:
+		err = popErr
+	case root.cause != nil:
+		err = &BrokenError{Cause: root.cause}
+	case root.rollback:
+	case ctx.Err() != nil:
+		err = fmt.Errorf("rolled back before COMMIT: %w", context.Cause(ctx))
+	default:
+		return tx.commit(ctx)
+	}
+	tx.rollback(ctx)
+	return nil, err
+}
+
+// unwind closes what was left open on the connection and takes all savepoints off the stack.
+func (tx *transaction) unwind() (*scope, error) {
+	tx.closeOpen(true)
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	tx.look()
+	root := tx.scopes[0]
+	err := tx.pop(root)
+	tx.scopes = []*scope{root}
+	return root, err
+}
+
+// commit sends COMMIT and tells a failure from an unknown outcome.
+func (tx *transaction) commit(ctx context.Context) ([]hook, error) {
+	tx.mu.Lock()
+	sent := false
+	err := tx.db.intercept(context.WithoutCancel(ctx), "COMMIT", nil, func(ctx context.Context) error {
+		sent = true
+		return tx.sendCommit(ctx)
+	})
+	tx.mu.Unlock()
+	if err == nil {
+		tx.end(ctx)
+		return tx.hooks, nil
+	}
+	if sent && tx.db.outcomeUnknown(err) {
+		tx.discard = true
+		tx.end(ctx)
+		return nil, fmt.Errorf("%w: %w", ErrOutcomeUnknown, tx.db.wrap("commit", err))
+	}
+	// PostgreSQL has ended the transaction, SQLite keeps it open after SQLITE_BUSY: the rollback makes both sure.
+	tx.rollback(ctx)
+	return nil, tx.db.wrap("commit", err)
+}
+
+func (tx *transaction) sendCommit(ctx context.Context) error {
+	if tx.db.dialect.Features().Local {
+		return dialect.Exec(ctx, tx.conn, "COMMIT")
+	}
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	return dialect.Exec(ctx, tx.conn, "COMMIT")
+}
+
+// outcomeUnknown reports whether a COMMIT that failed with err may have been done all the same: it was sent, and what
+// came back is no answer of the server to it. driver.ErrBadConn means that nothing was sent.
+func (d *DB) outcomeUnknown(err error) bool {
+	if d.dialect.Features().Local || errors.Is(err, driver.ErrBadConn) {
+		return false
+	}
+	fault, answered := d.dialect.Classify(err)
+	return !answered || fault.Kind == ErrConnectionLost
+}
+
+// rollback ends the transaction without keeping anything. When ROLLBACK cannot be sent the connection is closed, which
+// rolls back as well, so its failure is no failure of the block.
+func (tx *transaction) rollback(ctx context.Context) {
+	tx.closeOpen(true)
+	tx.mu.Lock()
+	err := tx.closing(ctx, "ROLLBACK", rollbackTimeout)
+	tx.mu.Unlock()
+	if err != nil && !tx.db.dialect.Features().Local {
+		tx.discard = true
+	}
+	tx.end(ctx)
+}
+
+// end makes every later use of the transaction an error.
+func (tx *transaction) end(ctx context.Context) {
+	tx.ended.Store(true)
+	if tx.joined != nil {
+		_ = tx.joined.Close()
+	}
+	if tx.discard {
+		return
+	}
+	for _, query := range tx.after {
+		if err := dialect.Exec(context.WithoutCancel(ctx), tx.conn, query); err != nil {
+			tx.discard = true
+		}
+	}
+}
+
+// SetRollback makes the context's innermost block roll back at its end without an error, or takes that back. Outside a block it is
+// [ErrNoBlock]; in a joined transaction, which drover does not end, [ErrManaged].
+func (d *DB) SetRollback(ctx context.Context, rollback bool) error {
+	tx := d.current(ctx)
+	if tx == nil {
+		return ErrNoBlock
+	}
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	s := tx.scopes[len(tx.scopes)-1]
+	if s.role == roleRoot && tx.owner == ownerCaller {
+		return ErrManaged
+	}
+	s.rollback = rollback
+	return nil
+}
+
+// WillRollback reports whether the context's block will be rolled back at its end whatever its function returns: because
+// [DB.SetRollback] asked for it or because a statement has failed. Outside a block it is [ErrNoBlock].
+func (d *DB) WillRollback(ctx context.Context) (bool, error) {
+	tx := d.current(ctx)
+	if tx == nil {
+		return false, ErrNoBlock
+	}
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	return tx.scopes[len(tx.scopes)-1].rollback || tx.cause() != nil, nil
+}
+
+// InBlock reports whether ctx is in a transaction of d.
+func (d *DB) InBlock(ctx context.Context) bool {
+	tx := d.current(ctx)
+	return tx != nil && !tx.ended.Load()
+}

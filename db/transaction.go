@@ -1,0 +1,444 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/drover-dev/drover/internal/bound"
+	"github.com/drover-dev/drover/internal/dialect"
+	"github.com/drover-dev/drover/internal/sqltext"
+)
+
+// owner says who ends a transaction.
+type owner int
+
+const (
+	ownerBlock  owner = iota // Atomic
+	ownerManual              // Begin
+	ownerCaller              // JoinSQL, JoinPGX: neither commit nor rollback is drover's
+	ownerDryRun              // DryRun: always rolled back
+)
+
+// transaction is one open transaction on one live connection, with the stack of its savepoints. It is the
+// bound.Session of the *sql.DB that joins it.
+type transaction struct {
+	db    *DB
+	conn  driver.Conn
+	owner owner
+	// native is pgx's own transaction, where the connection runs on pgx. It is only asked for what needs it: the
+	// transaction is ended by statements, as on the other databases.
+	native pgx.Tx
+
+	active atomic.Bool // a statement is under way; a second goroutine is refused, not queued
+	ended  atomic.Bool
+
+	mu     sync.Mutex // guards the connection and what follows
+	scopes []*scope   // the transaction itself first, the innermost savepoint last
+	hooks  []hook
+	number int             // of the last savepoint, for its name
+	tally  dialect.Tally   // counts the changed rows of a dry run; else nil
+	undone dialect.Changes // counted by tally, but rolled back with a savepoint
+
+	after   []string // statements that give the connection back its settings
+	discard bool     // the connection must not go back to the pool
+
+	openMu sync.Mutex
+	open   []tracked // result sets and prepared statements on the connection
+
+	joinOnce sync.Once
+	joined   *sql.DB
+}
+
+type tracked struct {
+	io.Closer
+	result bool
+}
+
+// role says what opened a scope, and so who may close it.
+type role int
+
+const (
+	roleRoot   role = iota // the transaction itself
+	roleBlock              // an inner Atomic
+	roleManual             // Tx.Savepoint
+	roleTx                 // BeginTx of database/sql or Begin of pgx inside the block
+	roleRaw                // SAVEPOINT sent as a statement
+)
+
+// scope is the transaction or one savepoint in it.
+type scope struct {
+	name     string // the savepoint's name; empty for the transaction and for blocks without a savepoint
+	role     role
+	hooks    int             // len(transaction.hooks) when it began: its own and its inner hooks come after
+	cause    error           // why it must be rolled back
+	rollback bool            // SetRollback asked for it
+	counts   dialect.Changes // of the dry run when it began
+}
+
+// undoable reports whether rolling back s alone is possible.
+func (s *scope) undoable() bool { return s.name != "" || s.role == roleRoot }
+
+func newTransaction(d *DB, conn driver.Conn, o owner) *transaction {
+	return &transaction{db: d, conn: conn, owner: o, scopes: []*scope{{role: roleRoot}}}
+}
+
+// contextKey finds the transaction of one database in a context.
+type contextKey struct{ core *core }
+
+// current returns the transaction that ctx is in, or nil.
+func (d *DB) current(ctx context.Context) *transaction {
+	tx, _ := ctx.Value(contextKey{d.core}).(*transaction)
+	return tx
+}
+
+func (tx *transaction) context(ctx context.Context) context.Context {
+	return context.WithValue(ctx, contextKey{tx.db.core}, tx)
+}
+
+// outside returns ctx without its transaction of d, for what runs after the end.
+func (d *DB) outside(ctx context.Context) context.Context {
+	if d.current(ctx) == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, contextKey{d.core}, (*transaction)(nil))
+}
+
+// sql returns the *sql.DB that is bound to the transaction's connection.
+func (tx *transaction) sql() *sql.DB {
+	tx.joinOnce.Do(func() { tx.joined = bound.Open(tx) })
+	return tx.joined
+}
+
+// Conn returns the live connection.
+func (tx *transaction) Conn() driver.Conn { return tx.conn }
+
+// Do sends one statement, unless it must be refused, and judges its error.
+func (tx *transaction) Do(ctx context.Context, query string, args []driver.NamedValue, send func(context.Context) (int64, error)) error {
+	if !tx.active.CompareAndSwap(false, true) {
+		return ErrConcurrent
+	}
+	defer tx.active.Store(false)
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	raw, err := tx.allow(ctx, query)
+	if err != nil {
+		return err
+	}
+	var affected int64
+	err = tx.db.intercept(ctx, query, args, func(ctx context.Context) (err error) {
+		affected, err = send(ctx)
+		return err
+	})
+	if err != nil {
+		return tx.judge(err)
+	}
+	if tx.tally != nil {
+		tx.tally.Statement(query, affected)
+	}
+	if raw.verb != rawNone {
+		tx.applyRaw(ctx, raw)
+	}
+	return nil
+}
+
+// Touch runs f on an open result set or statement.
+func (tx *transaction) Touch(f func() error) error {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	return tx.judge(f())
+}
+
+// allow decides whether a statement may be sent.
+func (tx *transaction) allow(ctx context.Context, query string) (rawSavepoint, error) {
+	switch {
+	case tx.ended.Load():
+		return rawSavepoint{}, ErrEnded
+	case ctx.Err() != nil:
+		return rawSavepoint{}, context.Cause(ctx)
+	case tx.busy():
+		return rawSavepoint{}, ErrBusy
+	}
+	raw, err := tx.classify(query)
+	if err != nil {
+		return rawSavepoint{}, err
+	}
+	tx.look()
+	if cause := tx.cause(); cause != nil && !tx.mends(raw) {
+		return rawSavepoint{}, &BrokenError{Refused: true, Cause: cause}
+	}
+	return raw, nil
+}
+
+// look asks the PostgreSQL connection, which knows for itself, whether the transaction was broken by something that
+// did not come by here: a result set of pgx, a large object.
+func (tx *transaction) look() {
+	if tx.native == nil || tx.cause() != nil {
+		return
+	}
+	if damage := tx.db.dialect.Broken(tx.conn, nil); damage != dialect.Harmless {
+		tx.mark(damage, errServerAborted)
+	}
+}
+
+var errServerAborted = errors.New("the server has aborted the transaction")
+
+// busy reports whether a result set is open on the connection.
+func (tx *transaction) busy() bool {
+	tx.openMu.Lock()
+	defer tx.openMu.Unlock()
+	return slices.ContainsFunc(tx.open, func(t tracked) bool { return t.result })
+}
+
+// cause returns why the transaction cannot go on, or nil.
+func (tx *transaction) cause() error {
+	for _, s := range tx.scopes {
+		if s.cause != nil {
+			return s.cause
+		}
+	}
+	return nil
+}
+
+// judge marks what a driver's error has broken. It returns the error as it should reach the caller.
+func (tx *transaction) judge(err error) error {
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, driver.ErrSkip) || errors.Is(err, driver.ErrRemoveArgument) {
+		return err
+	}
+	damage := tx.db.dialect.Broken(tx.conn, err)
+	if errors.Is(err, driver.ErrBadConn) {
+		// database/sql would answer ErrBadConn by trying again on a new connection, outside the transaction.
+		err = &Error{Op: "statement", Alias: tx.db.alias, Kind: ErrConnectionLost, Err: errConnectionClosed}
+	}
+	tx.mark(damage, err)
+	return err
+}
+
+var errConnectionClosed = errors.New("the connection to the server is closed")
+
+// mark notes err as the cause that the innermost undoable scope, or the whole transaction, must be rolled back.
+func (tx *transaction) mark(damage dialect.Damage, err error) {
+	switch damage {
+	case dialect.Statement:
+		for _, s := range slices.Backward(tx.scopes) {
+			if s.undoable() {
+				s.fail(err)
+				return
+			}
+		}
+	case dialect.Transaction:
+		tx.scopes[0].fail(err)
+	}
+}
+
+// fail keeps the first cause: later errors are its consequences.
+func (s *scope) fail(err error) {
+	if s.cause == nil {
+		s.cause = err
+	}
+}
+
+// Track remembers c until it is closed.
+func (tx *transaction) Track(c io.Closer, result bool) {
+	tx.openMu.Lock()
+	defer tx.openMu.Unlock()
+	tx.open = append(tx.open, tracked{c, result})
+}
+
+// Forget drops c, which was closed.
+func (tx *transaction) Forget(c io.Closer) {
+	tx.openMu.Lock()
+	defer tx.openMu.Unlock()
+	tx.open = slices.DeleteFunc(tx.open, func(t tracked) bool { return t.Closer == c })
+}
+
+// closeOpen closes the result sets that a block left open, and at the end of the transaction its prepared statements
+// too, so that the next statement finds the connection free.
+func (tx *transaction) closeOpen(statements bool) {
+	tx.openMu.Lock()
+	open := slices.Clone(tx.open)
+	tx.openMu.Unlock()
+	for _, t := range slices.Backward(open) {
+		if t.result || statements {
+			_ = t.Close() // its error has been judged
+		}
+	}
+}
+
+// Deadlines of statements that must not be cut short by the caller's context, on servers behind a network.
+const (
+	commitTimeout   = time.Minute
+	rollbackTimeout = 10 * time.Second
+)
+
+// control sends a statement that moves the transaction, such as SAVEPOINT. The caller holds mu.
+func (tx *transaction) control(ctx context.Context, query string) error {
+	return tx.db.intercept(ctx, query, nil, func(ctx context.Context) error {
+		return dialect.Exec(ctx, tx.conn, query)
+	})
+}
+
+// closing is control with a context that outlives the caller's, for statements that end something.
+func (tx *transaction) closing(ctx context.Context, query string, timeout time.Duration) error {
+	ctx = context.WithoutCancel(ctx)
+	if tx.db.dialect.Features().Local {
+		return tx.control(ctx, query)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return tx.control(ctx, query)
+}
+
+// push opens a savepoint, or a scope without one.
+func (tx *transaction) push(ctx context.Context, r role, savepoint bool) (*scope, error) {
+	if !tx.active.CompareAndSwap(false, true) {
+		return nil, ErrConcurrent
+	}
+	defer tx.active.Store(false)
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	if _, err := tx.allow(ctx, ""); err != nil {
+		return nil, err
+	}
+	counts, err := tx.changes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &scope{role: r, hooks: len(tx.hooks), counts: counts}
+	if savepoint {
+		tx.number++
+		s.name = "drover_" + strconv.Itoa(tx.number)
+		if err := tx.control(ctx, "SAVEPOINT "+s.name); err != nil {
+			return nil, tx.db.wrap("open a savepoint", tx.judge(err))
+		}
+	}
+	tx.scopes = append(tx.scopes, s)
+	return s, nil
+}
+
+// pop takes s and what was left open above it off the stack. It fails when an inner block is still open above
+// it: two goroutines have used the transaction. The caller holds mu.
+func (tx *transaction) pop(s *scope) error {
+	i := slices.Index(tx.scopes, s)
+	if i < 0 {
+		return sql.ErrTxDone
+	}
+	inner := tx.scopes[i+1:]
+	if slices.ContainsFunc(inner, func(s *scope) bool { return s.role == roleBlock }) {
+		err := errors.New("a block was ended before a block inside it: the transaction was used by two goroutines")
+		tx.scopes[0].fail(err)
+		return err
+	}
+	for _, left := range inner {
+		if left.cause != nil {
+			s.fail(left.cause) // nobody rolled the savepoint back, so its failure is the outer's
+		}
+	}
+	tx.scopes = tx.scopes[:i]
+	return nil
+}
+
+// release keeps the work of s as its parent's. A savepoint that cannot be released breaks the parent.
+func (tx *transaction) release(ctx context.Context, s *scope) error {
+	tx.closeOpen(false)
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	if err := tx.pop(s); err != nil {
+		return err
+	}
+	switch cause := tx.cause(); {
+	case s.cause != nil:
+		return tx.undo(ctx, s, &BrokenError{Cause: s.cause})
+	case cause != nil:
+		return &BrokenError{Cause: cause}
+	case s.name == "":
+		return nil
+	}
+	if err := tx.closing(ctx, "RELEASE SAVEPOINT "+s.name, rollbackTimeout); err != nil {
+		err = tx.db.wrap("release a savepoint", err)
+		tx.mark(max(dialect.Statement, tx.db.dialect.Broken(tx.conn, err)), err)
+		return err
+	}
+	return nil
+}
+
+// revert undoes the work of s and its inner scopes, and returns result, or what prevented the undoing.
+func (tx *transaction) revert(ctx context.Context, s *scope, result error) error {
+	tx.closeOpen(false)
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	if err := tx.pop(s); err != nil {
+		return errors.Join(result, err)
+	}
+	return tx.undo(ctx, s, result)
+}
+
+// undo rolls back to s, which is off the stack. A scope without a savepoint hands the need to its parent.
+func (tx *transaction) undo(ctx context.Context, s *scope, result error) error {
+	tx.hooks = tx.hooks[:min(s.hooks, len(tx.hooks))]
+	if tx.scopes[0].cause != nil {
+		return result // the whole transaction is lost: its savepoints are gone on the server
+	}
+	if s.name == "" {
+		cause := result
+		if cause == nil {
+			cause = errRollbackRequested
+		}
+		tx.mark(dialect.Statement, cause)
+		return result
+	}
+	err := tx.closing(ctx, "ROLLBACK TO SAVEPOINT "+s.name, rollbackTimeout)
+	if err == nil {
+		err = tx.closing(ctx, "RELEASE SAVEPOINT "+s.name, rollbackTimeout)
+	}
+	if err != nil {
+		err = tx.db.wrap("roll back to a savepoint", err)
+		tx.scopes[0].fail(errors.Join(err, result))
+		return errors.Join(result, err)
+	}
+	tx.recount(ctx, s)
+	return result
+}
+
+var errRollbackRequested = errors.New("a rollback was asked for in a block without a savepoint")
+
+// Savepoint opens a savepoint for a transaction of database/sql inside the block.
+func (tx *transaction) Savepoint(ctx context.Context) (driver.Tx, error) {
+	s, err := tx.push(ctx, roleTx, true)
+	if err != nil {
+		return nil, err
+	}
+	return &savepointTx{tx, s}, nil
+}
+
+// savepointTx is what database/sql holds as the driver's transaction.
+type savepointTx struct {
+	tx    *transaction
+	scope *scope
+}
+
+func (t *savepointTx) Commit() error   { return t.tx.release(context.Background(), t.scope) }
+func (t *savepointTx) Rollback() error { return t.tx.revert(context.Background(), t.scope, nil) }
+
+// classify looks for statements that would end or damage the transaction behind the block's back.
+func (tx *transaction) classify(query string) (rawSavepoint, error) {
+	class := sqltext.Classify(tx.db.dialect.Syntax(), query)
+	switch {
+	case class&sqltext.TransactionControl != 0:
+		return rawSavepoint{}, ErrManaged
+	case class&sqltext.ImplicitCommit != 0 && tx.db.dialect.Features().ImplicitCommit:
+		return rawSavepoint{}, ErrImplicitCommit
+	case class&sqltext.SavepointControl != 0:
+		return tx.parseRaw(query)
+	}
+	return rawSavepoint{}, nil
+}

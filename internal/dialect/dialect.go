@@ -1,0 +1,75 @@
+// Package dialect names everything that differs between the databases drover speaks to, by feature.
+//
+// The three implementations live in the packages postgres, mysql and sqlite below this one. Code above
+// asks a [Dialect] for a feature, a statement or a judgement; it never branches on a database's name.
+package dialect
+
+import (
+	"database/sql"
+	"database/sql/driver"
+
+	"github.com/drover-dev/drover/internal/sqltext"
+)
+
+// Dialect is what drover knows about one kind of database. Implementations are stateless values and safe for
+// concurrent use.
+type Dialect interface {
+	// Name is for people: messages, logs and test names. It is one of "postgres", "mysql" and "sqlite".
+	Name() string
+	// Syntax says how the database's SQL text is cut into tokens.
+	Syntax() sqltext.Syntax
+	// Features says what the database can do and which shape suits it.
+	Features() Features
+	// Quote returns ident as a quoted identifier. A dot in ident is part of the name.
+	Quote(ident string) string
+
+	// Begin returns the statements that open a transaction, in order. It fails for an isolation level
+	// that the database does not have.
+	Begin(opts TxOptions) ([]string, error)
+	// End returns the statements that give the connection back its settings after such a transaction.
+	End(opts TxOptions) []string
+	// CheckDeferred returns the statement that checks now what COMMIT would check; empty where there is none.
+	CheckDeferred() string
+	// Broken judges an error that a statement got inside a transaction; conn is the live driver connection.
+	Broken(conn driver.Conn, err error) Damage
+	// Classify reads a driver's error anywhere in err's chain; ok is false when there is none of this database.
+	Classify(err error) (fault Fault, ok bool)
+
+	// VersionQuery selects one text: the server's version as it reports it.
+	VersionQuery() string
+	// Version puts the answer of VersionQuery in words: "postgres 15.18".
+	Version(reported string) string
+
+	Catalog
+	Counter
+}
+
+// Features are the facts that decide a statement's shape.
+type Features struct {
+	// SingleWriter: only one connection can write; others wait for it (SQLite).
+	SingleWriter bool
+	// ImplicitCommit: statements such as ALTER TABLE commit the open transaction (MySQL).
+	ImplicitCommit bool
+	// RowComparison: (a, b) > (x, y) uses an index. Where it is false the OR form is used (MySQL, MariaDB).
+	RowComparison bool
+	// Local: the database is a library in this process; a statement needs no network deadline.
+	Local bool
+}
+
+// TxOptions are the options of an outermost transaction.
+type TxOptions struct {
+	Isolation sql.IsolationLevel
+	ReadOnly  bool
+}
+
+// Damage says what an error did to the transaction it happened in.
+type Damage int
+
+const (
+	// Harmless: nothing reached the database, or it took no notice; the transaction goes on.
+	Harmless Damage = iota
+	// Statement: the statement failed in the database. The work since the innermost savepoint cannot be trusted.
+	Statement
+	// Transaction: the database has thrown away the whole transaction, its savepoints included.
+	Transaction
+)

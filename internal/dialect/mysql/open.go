@@ -1,0 +1,88 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/xo/dburl"
+
+	"github.com/drover-dev/drover/internal/dialect"
+)
+
+// Open opens a pool on a MySQL or MariaDB URL. Rows matched count as affected, times travel as UTC, parameters are
+// interpolated by the driver (one round trip a statement), and READ COMMITTED is the level where none is configured,
+// as in Django: MySQL's own default takes gap locks.
+func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.Opened, error) {
+	u, err := dburl.Parse(rawURL)
+	if err != nil {
+		return nil, badURL(rawURL, err)
+	}
+	mc, err := mysql.ParseDSN(u.DSN)
+	if err != nil {
+		return nil, badURL(rawURL, err)
+	}
+	mc.ClientFoundRows = true
+	mc.ParseTime = true
+	mc.Loc = time.UTC
+	mc.InterpolateParams = true
+	mc.Logger = &mysql.NopLogger{} // its errors come back as errors too
+	if mc.Timeout == 0 {
+		mc.Timeout = 10 * time.Second
+	}
+	level := cfg.Isolation
+	if level == sql.LevelDefault {
+		level = sql.LevelReadCommitted
+	}
+	name, err := isolation(level)
+	if err != nil {
+		return nil, &dialect.BadURLError{Reason: err.Error()}
+	}
+	connector, err := mysql.NewConnector(mc)
+	if err != nil {
+		return nil, badURL(rawURL, err)
+	}
+	pool := sql.OpenDB(dialect.Setup{Connector: connector, Statements: []string{
+		"SET SESSION TRANSACTION ISOLATION LEVEL " + name,
+		"SET time_zone = '+00:00'",
+	}})
+	if cfg.MaxConns > 0 {
+		pool.SetMaxOpenConns(cfg.MaxConns)
+		pool.SetMaxIdleConns(cfg.MaxConns)
+	}
+	address := fmt.Sprintf("%s@%s/%s", mc.User, mc.Addr, mc.DBName)
+	if err := pool.PingContext(ctx); err != nil {
+		return nil, errors.Join(connectError(address, mc.Passwd, err), pool.Close())
+	}
+	return &dialect.Opened{Dialect: Dialect{}, Pool: pool, Address: address, Close: pool.Close}, nil
+}
+
+func badURL(rawURL string, err error) error {
+	secrets := []string{rawURL}
+	if u, perr := url.Parse(rawURL); perr == nil {
+		if password, ok := u.User.Password(); ok {
+			secrets = append(secrets, password)
+		}
+	}
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		err = ue.Err // a url.Error shows the URL
+	}
+	return &dialect.BadURLError{Reason: "the URL cannot be read: " + dialect.Redact(dialect.OneLine(err.Error()), secrets...)}
+}
+
+func connectError(address, password string, err error) error {
+	reason := dialect.NetworkReason(err)
+	var me *mysql.MySQLError
+	switch {
+	case errors.As(err, &me):
+		reason = me.Message
+	case reason == "":
+		reason = dialect.OneLine(err.Error())
+	}
+	return &dialect.ConnectError{Address: address, Reason: dialect.Redact(reason, password), Err: err}
+}

@@ -1,0 +1,56 @@
+package postgres
+
+import (
+	"context"
+	"database/sql/driver"
+
+	"github.com/drover-dev/drover/internal/dialect"
+)
+
+// Count reads the server's own counters of the current transaction (PostgreSQL manual, pg_stat_xact_user_tables),
+// which see COPY, triggers and cascades. They go on from earlier transactions of the session that the server has
+// not yet reported, so the counts start from what they show now.
+func (Dialect) Count(ctx context.Context, _ driver.Conn, q dialect.Queryer) (dialect.Tally, error) {
+	t := &tally{q: q}
+	var err error
+	t.start, err = t.read(ctx)
+	return t, err
+}
+
+type tally struct {
+	q     dialect.Queryer
+	start dialect.Changes
+}
+
+func (t *tally) Statement(string, int64) {}
+
+func (t *tally) Changes(ctx context.Context) (dialect.Changes, error) {
+	now, err := t.read(ctx)
+	return now.Less(t.start), err
+}
+
+func (t *tally) Notes(context.Context, dialect.Changes) ([]string, error) { return nil, nil }
+
+func (t *tally) Stop() {}
+
+func (t *tally) read(ctx context.Context) (dialect.Changes, error) {
+	rows, err := t.q.Query(ctx, `
+		SELECT CASE WHEN pg_catalog.pg_table_is_visible(relid) THEN relname::text ELSE schemaname || '.' || relname END,
+		       n_tup_ins, n_tup_upd, n_tup_del
+		FROM pg_catalog.pg_stat_xact_user_tables
+		WHERE n_tup_ins + n_tup_upd + n_tup_del > 0`)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	counts := dialect.Changes{}
+	for rows.Next() {
+		var table string
+		var n dialect.Change
+		if err := rows.Scan(&table, &n.Inserted, &n.Updated, &n.Deleted); err != nil {
+			return nil, err
+		}
+		counts[table] = n
+	}
+	return counts, rows.Err()
+}

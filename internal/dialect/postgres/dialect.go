@@ -1,0 +1,155 @@
+// Package postgres is the PostgreSQL dialect, on pgx.
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/drover-dev/drover/internal/dialect"
+	"github.com/drover-dev/drover/internal/sqltext"
+)
+
+// Dialect is PostgreSQL. The zero value is ready.
+type Dialect struct{}
+
+var _ dialect.Dialect = Dialect{}
+
+// Name returns "postgres".
+func (Dialect) Name() string { return "postgres" }
+
+// Syntax returns PostgreSQL's lexical rules.
+func (Dialect) Syntax() sqltext.Syntax { return sqltext.Postgres }
+
+// Features returns what PostgreSQL can do.
+func (Dialect) Features() dialect.Features { return dialect.Features{RowComparison: true} }
+
+// Quote returns ident in double quotes.
+func (Dialect) Quote(ident string) string { return `"` + strings.ReplaceAll(ident, `"`, `""`) + `"` }
+
+// VersionQuery selects the server's version number.
+func (Dialect) VersionQuery() string { return "SHOW server_version" }
+
+// Version puts the version in words; the packager's addition in brackets is left out.
+func (Dialect) Version(reported string) string {
+	number, _, _ := strings.Cut(reported, " ")
+	return "postgres " + number
+}
+
+// Begin opens the transaction with one statement (PostgreSQL manual, BEGIN).
+func (Dialect) Begin(opts dialect.TxOptions) ([]string, error) {
+	query := "BEGIN"
+	switch opts.Isolation {
+	case sql.LevelDefault:
+	case sql.LevelReadUncommitted, sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable:
+		query += " ISOLATION LEVEL " + strings.ToUpper(opts.Isolation.String())
+	case sql.LevelSnapshot:
+		query += " ISOLATION LEVEL REPEATABLE READ"
+	default:
+		return nil, fmt.Errorf("postgres has no isolation level %q", opts.Isolation)
+	}
+	if opts.ReadOnly {
+		query += " READ ONLY"
+	}
+	return []string{query}, nil
+}
+
+// NativeConn is a driver connection that runs on a pgx connection.
+type NativeConn interface {
+	Conn() *pgx.Conn
+}
+
+// End returns none: options of a transaction end with it.
+func (Dialect) End(dialect.TxOptions) []string { return nil }
+
+// CheckDeferred checks the deferred constraints.
+func (Dialect) CheckDeferred() string { return "SET CONSTRAINTS ALL IMMEDIATE" }
+
+// Broken asks the protocol's transaction status, which is the server's own word, where the connection runs on
+// pgx; with another driver it judges by the error.
+func (Dialect) Broken(conn driver.Conn, err error) dialect.Damage {
+	if native, ok := conn.(NativeConn); ok {
+		pc := native.Conn()
+		switch {
+		case pc.IsClosed():
+			return dialect.Transaction
+		case pc.PgConn().TxStatus() == 'E':
+			return dialect.Statement
+		case pc.PgConn().TxStatus() == 'I':
+			return dialect.Transaction
+		}
+		return dialect.Harmless
+	}
+	fault, ok := Dialect{}.Classify(err)
+	switch {
+	case dialect.Lost(err), fault.Kind == dialect.ConnectionLost, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return dialect.Transaction
+	case ok:
+		return dialect.Statement
+	}
+	return dialect.Harmless
+}
+
+// sqlStater is what the errors of pgx and lib/pq have in common.
+type sqlStater interface {
+	error
+	SQLState() string
+}
+
+// Classify reads the SQLSTATE (PostgreSQL manual, appendix A).
+func (Dialect) Classify(err error) (dialect.Fault, bool) {
+	var state sqlStater
+	if !errors.As(err, &state) {
+		return dialect.Fault{}, false
+	}
+	fault := dialect.Fault{Code: state.SQLState(), Kind: kindOf(state.SQLState())}
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		fault.Constraint, fault.Table, fault.Column = pe.ConstraintName, pe.TableName, pe.ColumnName
+	}
+	return fault, true
+}
+
+var kinds = map[string]dialect.Kind{
+	"23505": dialect.Unique,
+	"23P01": dialect.Unique, // exclusion constraint
+	"23503": dialect.ForeignKey,
+	"23001": dialect.ForeignKey, // restrict
+	"23502": dialect.NotNull,
+	"23514": dialect.Check,
+	"40P01": dialect.Deadlock,
+	"40001": dialect.Serialization,
+	"55P03": dialect.LockTimeout,
+	"57014": dialect.StatementTimeout,
+	"25006": dialect.ReadOnly,
+	"53100": dialect.DiskFull,
+	"42501": dialect.Permission,
+	"42P01": dialect.UndefinedTable,
+	"42703": dialect.UndefinedColumn,
+	"42601": dialect.Syntax,
+	"57P01": dialect.ConnectionLost, // admin shutdown
+	"57P02": dialect.ConnectionLost, // crash shutdown
+	"57P03": dialect.ConnectionLost, // cannot connect now
+	"57P05": dialect.ConnectionLost, // idle session timeout
+	"25P03": dialect.ConnectionLost, // idle in transaction timeout
+	"25P04": dialect.ConnectionLost, // transaction timeout
+}
+
+func kindOf(state string) dialect.Kind {
+	if kind, ok := kinds[state]; ok {
+		return kind
+	}
+	switch {
+	case strings.HasPrefix(state, "08"):
+		return dialect.ConnectionLost
+	case strings.HasPrefix(state, "22"):
+		return dialect.Data
+	}
+	return dialect.Unknown
+}

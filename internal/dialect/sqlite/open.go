@@ -1,0 +1,158 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+	"runtime"
+	"strings"
+	"sync/atomic"
+
+	"modernc.org/sqlite"
+
+	"github.com/drover-dev/drover/internal/dialect"
+)
+
+// memoryCount numbers the in-memory databases of this process: each Open of one gets its own.
+var memoryCount atomic.Int64
+
+// Open opens a file, or a database in memory, with two pools: one connection that writes and several that only
+// read. Write-ahead log, synchronous=NORMAL, five seconds of busy timeout, foreign keys on, times stored as UTC text
+// that SQLite's date functions read.
+//
+// The URL is sqlite:PATH, sqlite:///ABSOLUTE/PATH, file:PATH or sqlite::memory:. Its query parameters go to the driver
+// and to SQLite (mode, immutable, _pragma, _txlock=immediate|deferred|exclusive, …).
+func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.Opened, error) {
+	if _, err := (Dialect{}).Begin(dialect.TxOptions{Isolation: cfg.Isolation}); err != nil {
+		return nil, &dialect.BadURLError{Reason: err.Error()}
+	}
+	path, params, err := parse(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockMode(params)
+	if err != nil {
+		return nil, err
+	}
+	opened := &dialect.Opened{Dialect: Dialect{Lock: lock}, Address: path}
+	var closers []func() error
+	opened.Close = func() error {
+		var errs []error
+		for i := len(closers) - 1; i >= 0; i-- {
+			errs = append(errs, closers[i]())
+		}
+		return errors.Join(errs...)
+	}
+	memory := path == ":memory:"
+	if memory {
+		// memdb keeps the data for as long as one connection is open; the anchor is that connection.
+		path = fmt.Sprintf("/drover-%d", memoryCount.Add(1))
+		params.Set("vfs", "memdb")
+		params.Add("_pragma", "journal_mode(MEMORY)")
+	} else {
+		params.Add("_pragma", "journal_mode(WAL)")
+		params.Add("_pragma", "synchronous(NORMAL)")
+	}
+	connector, err := newConnector(path, params)
+	if err != nil {
+		return nil, err
+	}
+	if memory {
+		anchor, err := connector.Connect(ctx)
+		if err != nil {
+			return nil, connectError(opened.Address, err)
+		}
+		closers = append(closers, anchor.Close)
+	}
+	opened.Pool = pool(connector, 1)
+	closers = append(closers, opened.Pool.Close)
+	if err := opened.Pool.PingContext(ctx); err != nil {
+		return nil, errors.Join(connectError(opened.Address, err), opened.Close())
+	}
+	if memory {
+		return opened, nil // a reader would block the writer's commit: memdb has no write-ahead log
+	}
+	params.Del("_pragma")
+	for _, p := range append(common, "query_only(1)") {
+		params.Add("_pragma", p)
+	}
+	reading, err := newConnector(path, params)
+	if err != nil {
+		return nil, errors.Join(err, opened.Close())
+	}
+	opened.Reader = pool(reading, max(4, runtime.GOMAXPROCS(0), cfg.MaxConns))
+	closers = append(closers, opened.Reader.Close)
+	return opened, nil
+}
+
+// common are the settings of every connection, the user's own _pragma parameters after them.
+var common = []string{"busy_timeout(5000)", "foreign_keys(1)"}
+
+// parse splits a URL into the file's path and the parameters for the driver.
+func parse(rawURL string) (string, url.Values, error) {
+	rest := rawURL
+	for _, scheme := range []string{"sqlite3:", "sqlite:", "file:"} {
+		if after, ok := strings.CutPrefix(rawURL, scheme); ok {
+			rest = after
+			break
+		}
+	}
+	rest = strings.TrimPrefix(rest, "//")
+	path, query, _ := strings.Cut(rest, "?")
+	params, err := url.ParseQuery(query)
+	if err != nil {
+		return "", nil, &dialect.BadURLError{Reason: "the parameters after ? cannot be read: " + err.Error()}
+	}
+	if decoded, err := url.PathUnescape(path); err == nil {
+		path = decoded
+	}
+	if path == "" {
+		return "", nil, &dialect.BadURLError{Reason: "the URL names no file: write sqlite:PATH or sqlite::memory:"}
+	}
+	if params.Get("mode") == "memory" {
+		path = ":memory:"
+		params.Del("mode")
+	}
+	users := params["_pragma"]
+	params["_pragma"] = append(append([]string{}, common...), users...)
+	params.Set("_time_format", "sqlite")
+	params.Set("_timezone", "UTC")
+	return path, params, nil
+}
+
+func lockMode(params url.Values) (string, error) {
+	switch mode := strings.ToUpper(params.Get("_txlock")); mode {
+	case "":
+		params.Set("_txlock", "immediate") // for database/sql code that begins its own transaction on the pool
+		return "IMMEDIATE", nil
+	case "IMMEDIATE", "DEFERRED", "EXCLUSIVE":
+		return mode, nil
+	default:
+		return "", &dialect.BadURLError{Reason: fmt.Sprintf("unknown _txlock %q: use immediate, deferred or exclusive", params.Get("_txlock"))}
+	}
+}
+
+func newConnector(path string, params url.Values) (driver.Connector, error) {
+	// A file: URI, so that SQLite reads its own parameters too; the path is escaped as the URI rules want it.
+	uri := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + params.Encode()
+	connector, err := sqlite.NewConnector(uri)
+	if err != nil {
+		return nil, &dialect.BadURLError{Reason: dialect.OneLine(err.Error())}
+	}
+	return connector, nil
+}
+
+// pool opens a pool that keeps its connections: opening one costs more than the statement it is for.
+func pool(connector driver.Connector, conns int) *sql.DB {
+	p := sql.OpenDB(connector)
+	p.SetMaxOpenConns(conns)
+	p.SetMaxIdleConns(conns)
+	return p
+}
+
+func connectError(path string, err error) error {
+	return &dialect.ConnectError{Address: path, Reason: dialect.OneLine(err.Error()), Err: err}
+}

@@ -1,0 +1,98 @@
+package sqltext
+
+// cursor walks over the tokens of one statement that mean something: it leaves
+// out spaces, comments and the delimiters of executable comments.
+type cursor struct {
+	l lexer
+	// tok is the current token; its Kind is 0 at the end of the text.
+	tok Token
+	// prev is the token before tok, with Kind 0 before the first.
+	prev Token
+}
+
+func newCursor(l lexer) cursor {
+	c := cursor{l: l}
+	c.next()
+	return c
+}
+
+// next goes on to the next token.
+func (c *cursor) next() {
+	c.prev = c.tok
+	for {
+		t, ok := c.l.next()
+		if !ok {
+			c.tok = Token{Pos: len(c.l.text)}
+			return
+		}
+		if !t.blank() && t.Kind != ExecOpen && t.Kind != ExecClose {
+			c.tok = t
+			return
+		}
+	}
+}
+
+// peek returns the token after the current one.
+func (c *cursor) peek() Token {
+	ahead := *c
+	ahead.next()
+	return ahead.tok
+}
+
+// more reports whether tok is a token of the statement.
+func (c *cursor) more() bool { return c.tok.Kind != 0 && !c.tok.is(';') }
+
+// take goes past the word upper and reports whether it was there.
+func (c *cursor) take(upper string) bool {
+	if !c.tok.word(upper) {
+		return false
+	}
+	c.next()
+	return true
+}
+
+// takeAny goes past one of the words and reports whether one was there.
+func (c *cursor) takeAny(upper ...string) bool {
+	for _, w := range upper {
+		if c.take(w) {
+			return true
+		}
+	}
+	return false
+}
+
+// takePunct goes past the punctuation mark p and reports whether it was there.
+func (c *cursor) takePunct(p byte) bool {
+	if !c.tok.is(p) {
+		return false
+	}
+	c.next()
+	return true
+}
+
+// skipGroup goes past the group in parentheses that the current token opens.
+// It returns false where the statement ends before the group does.
+func (c *cursor) skipGroup() bool {
+	depth := 0
+	for c.more() {
+		switch {
+		case c.tok.is('('):
+			depth++
+		case c.tok.is(')'):
+			depth--
+		}
+		c.next()
+		if depth <= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// skipStatement goes to the semicolon that ends the statement, or to the end of
+// the text.
+func (c *cursor) skipStatement() {
+	for c.more() {
+		c.next()
+	}
+}

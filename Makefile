@@ -1,0 +1,37 @@
+# The two commands of the README are `make demo` and `make test`; both set up what they need.
+
+SHELL := /bin/bash
+GOLANGCI_LINT := bin/golangci-lint
+GOLANGCI_LINT_VERSION := v2.15.0
+LDFLAGS := -s -w
+
+.PHONY: build demo test servers lint fmt bench clean
+
+build: ## Build the binary into bin/.
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drover ./cmd/drover
+
+demo: ## Show the main job on an SQLite file; needs only Go.
+	@go run ./examples/demo
+
+test: servers ## Run all tests with the race detector on PostgreSQL, MariaDB and SQLite.
+	cd bench && go test -race ./...
+	go test -race ./...
+
+servers: ## Install the database servers' binaries where they are absent (Debian, root).
+	@scripts/install-servers.sh
+
+lint: $(GOLANGCI_LINT) ## Check style and imports.
+	$(GOLANGCI_LINT) run ./...
+	cd bench && ../$(GOLANGCI_LINT) run ./...
+
+fmt: $(GOLANGCI_LINT) ## Format the code.
+	$(GOLANGCI_LINT) fmt ./...
+
+$(GOLANGCI_LINT):
+	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+bench: servers ## Measure against the raw drivers; see docs/benchmarks.md.
+	cd bench && go run ./cmd/bench
+
+clean: ## Remove what was built.
+	rm -rf bin

@@ -107,8 +107,7 @@ func (d *DB) Atomic(ctx context.Context, fn func(ctx context.Context) error, opt
 				o.onRetry(Attempt{Number: attempt, Of: o.retries + 1, Wait: wait, Err: err})
 			}
 		}))
-	var permanent *backoff.PermanentError
-	if errors.As(err, &permanent) { // the last try's: backoff unwraps only those before it
+	if permanent, ok := errors.AsType[*backoff.PermanentError](err); ok { // the last try's: backoff unwraps only those before it
 		return permanent.Unwrap()
 	}
 	return err

@@ -95,8 +95,7 @@ func (r *Registry) readFile(path string) error {
 	case errors.Is(err, fs.ErrNotExist) && !named:
 		return nil
 	case err != nil:
-		var pathErr *fs.PathError
-		if errors.As(err, &pathErr) {
+		if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 			err = pathErr.Err
 		}
 		return &ConfigError{Source: path, Err: err}
@@ -104,8 +103,7 @@ func (r *Registry) readFile(path string) error {
 	var file configFile
 	meta, err := toml.Decode(string(text), &file)
 	if err != nil {
-		var parse toml.ParseError
-		if errors.As(err, &parse) { // its text can quote the line, and the line a password
+		if parse, ok := errors.AsType[toml.ParseError](err); ok { // its text can quote the line, and the line a password
 			err = fmt.Errorf("line %d: not valid TOML", parse.Position.Line)
 		} else {
 			err = errors.New("a value is of the wrong type")

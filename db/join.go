@@ -70,7 +70,7 @@ func (c sqlTxConn) ExecContext(ctx context.Context, query string, args []driver.
 }
 
 func (c sqlTxConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	rows, err := c.tx.QueryContext(ctx, query, anys(args)...) //nolint:rowserrcheck,sqlclosecheck // sqlRows does both
+	rows, err := c.tx.QueryContext(ctx, query, anys(args)...)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (c sqlTxConn) Prepare(query string) (driver.Stmt, error) {
 }
 
 func (c sqlTxConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	stmt, err := c.tx.PrepareContext(ctx, query) //nolint:sqlclosecheck // sqlStmt closes it
+	stmt, err := c.tx.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (s sqlStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (dri
 }
 
 func (s sqlStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	rows, err := s.stmt.QueryContext(ctx, anys(args)...) //nolint:rowserrcheck,sqlclosecheck // sqlRows does both
+	rows, err := s.stmt.QueryContext(ctx, anys(args)...)
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,9 @@ func (d *DB) Begin(ctx context.Context, opts ...BlockOption) (context.Context, *
 	began := make(chan *transaction)
 	end := make(chan struct{})
 	held := make(chan error, 1)
+	given := make(chan struct{}) // closed when the connection is back in the pool
 	go func() {
+		defer close(given)
 		held <- d.hold(ctx, o.tx, ownerManual, func(tx *transaction) error {
 			began <- tx
 			<-end
@@ -60,7 +62,10 @@ func (d *DB) Begin(ctx context.Context, opts ...BlockOption) (context.Context, *
 	}()
 	select {
 	case tx := <-began:
-		t := &Tx{db: d, tx: tx, release: func() { close(end); <-held }}
+		t := &Tx{db: d, tx: tx, release: func() {
+			close(end)
+			<-given
+		}}
 		return tx.context(ctx), t, nil
 	case err := <-held:
 		return ctx, nil, err

@@ -19,7 +19,7 @@ func (r *pgxRows) finish() {
 	}
 	r.over = true
 	r.Rows.Close()
-	_ = r.tx.Touch(r.Rows.Err)
+	_ = r.tx.Touch(r.Err)
 	r.tx.Forget(r)
 }
 

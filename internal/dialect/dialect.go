@@ -66,10 +66,10 @@ type TxOptions struct {
 type Damage int
 
 const (
-	// Harmless: nothing reached the database, or it took no notice; the transaction goes on.
+	// Harmless damage is none: nothing reached the database, or it took no notice; the transaction goes on.
 	Harmless Damage = iota
-	// Statement: the statement failed in the database. The work since the innermost savepoint cannot be trusted.
+	// Statement damage: the statement failed in the database. The work since the innermost savepoint cannot be trusted.
 	Statement
-	// Transaction: the database has thrown away the whole transaction, its savepoints included.
+	// Transaction damage: the database has thrown away the whole transaction, its savepoints included.
 	Transaction
 )

@@ -3,14 +3,13 @@ package dialect
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
 	"syscall"
-
-	"database/sql/driver"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )

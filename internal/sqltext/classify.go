@@ -33,6 +33,9 @@ const (
 	// database commits the open transaction by itself. See
 	// [Syntax.ImplicitCommit].
 	ImplicitCommit
+	// Opaque is set, with Writes, for CALL, DO and EXECUTE: they run code that is
+	// not in the text, and MySQL lets that code commit.
+	Opaque
 )
 
 // Has reports whether c has one of the bits of other.
@@ -87,10 +90,10 @@ const spaces = " \t\n\v\f\r"
 // there is none.
 //
 // It goes by verbs. A SELECT counts as Reads though it may call a function that
-// writes, or have an INTO; CALL, DO and EXECUTE count as Writes though they may
-// run anything, a COMMIT included. A guard that must be sure asks the server as
-// well. An executable comment counts both ways, as code and as a comment,
-// because the version of the server decides.
+// writes, or have an INTO, and what CALL, DO and EXECUTE run is unknown
+// ([Opaque]): a guard that must be sure asks the server as well. An executable
+// comment counts both ways, as code and as a comment, because the version of
+// the server decides.
 //
 // It is made for use on every statement: one that begins with SELECT, INSERT,
 // UPDATE, DELETE or REPLACE and has no semicolon but at its end is recognised

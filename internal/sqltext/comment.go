@@ -76,7 +76,7 @@ func (l *lexer) execPrefix(i int) int {
 
 // endOfLine returns the end of the line comment that begins before i.
 func (l *lexer) endOfLine(i int) int {
-	end := -1
+	var end int
 	if l.syntax.CREndsComment {
 		end = strings.IndexAny(l.text[i:], "\n\r")
 	} else {

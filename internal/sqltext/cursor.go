@@ -1,5 +1,7 @@
 package sqltext
 
+import "slices"
+
 // cursor walks over the tokens of one statement that mean something: it leaves
 // out spaces, comments and the delimiters of executable comments.
 type cursor struct {
@@ -52,14 +54,10 @@ func (c *cursor) take(upper string) bool {
 }
 
 // takeAny goes past one of the words and reports whether one was there.
-func (c *cursor) takeAny(upper ...string) bool {
-	for _, w := range upper {
-		if c.take(w) {
-			return true
-		}
-	}
-	return false
-}
+func (c *cursor) takeAny(upper ...string) bool { return slices.ContainsFunc(upper, c.take) }
+
+// wordIn reports whether the current token is one of the words.
+func (c *cursor) wordIn(upper ...string) bool { return slices.ContainsFunc(upper, c.tok.word) }
 
 // takePunct goes past the punctuation mark p and reports whether it was there.
 func (c *cursor) takePunct(p byte) bool {

@@ -354,8 +354,8 @@ func (l *lexer) byteAt(i int, set byteSet) bool {
 	return i < len(l.text) && sets[l.text[i]]&set != 0
 }
 
-// afterName reports whether the byte before i ends a name, so that a dot at i
-// is the dot of a qualified name and not of .5.
+// afterName reports whether a dot at i is the dot of a qualified name and not of
+// .5: where names may begin with a digit, the byte before tells.
 func (l *lexer) afterName(i int) bool {
-	return i > 0 && (sets[l.text[i-1]]&(isIdent|isQuote) != 0 || l.text[i-1] == '`' || l.text[i-1] == ']')
+	return l.syntax.DigitIdent && i > 0 && (sets[l.text[i-1]]&(isIdent|isQuote) != 0 || l.text[i-1] == '`')
 }

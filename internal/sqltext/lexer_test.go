@@ -78,7 +78,7 @@ func TestTokens(t *testing.T) {
 		{"postgres: backtick is an operator", Postgres, "a`+`b", []string{"word:a", "op:`+`", "word:b"}},
 		{"postgres: number and E string", Postgres, `1E'\''`, []string{"num:1", `str:E'\''`}},
 		{"postgres: numbers", Postgres, "1_000 0x1F .5 5. 1e10 a.5", []string{
-			"num:1_000", "num:0x1F", "num:.5", "num:5.", "num:1e10", "word:a", "punct:.", "num:5",
+			"num:1_000", "num:0x1F", "num:.5", "num:5.", "num:1e10", "word:a", "num:.5",
 		}},
 		{"postgres: array", Postgres, "a[1:2]", []string{"word:a", "punct:[", "num:1", "op::", "num:2", "punct:]"}},
 		{"postgres: letters beyond ASCII", Postgres, "größe=日本", []string{"word:größe", "op:=", "word:日本"}},
@@ -173,6 +173,7 @@ var hostile = []string{
 	"--", "a--", "a---- )", "-- a\r) b", "[a'] = ']'", "[a]]", "`a``)` = '`'", "\"a\"\")\"", "\"a\\\")\"",
 	":a(')')", "$a::b(;)", "@'a)'", "@`)`", "x'\\')'", "U&'\\')'", "u&\"a)\"", "n'\\')", "\uFEFFCOMMIT", "\\'", "\\N",
 	"a ?| b", "??", "???", "????", "?1", "a?b", "$?", "?$$x$$", "'?'", "a = ? AND b = ?", "a = ?; SELECT 1",
+	"0000000000000000?.0", "EXPLAIN(", "EXPLAIN(;", "SET STATEMENT", "ANALYZE",
 	"a[1:2] = b", "(a[1)]", "a = (SELECT 1)", "(DELETE FROM t)", "(WITH a AS (SELECT 1) DELETE FROM t)", "insert(a,1,2,'b') = 'c'",
 	"a.b.1c = .5", "0x1G", "1.e5", "é = 'é'", "a\xff", "a\x00b", "'a\x00b'",
 }

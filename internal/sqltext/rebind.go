@@ -29,8 +29,7 @@ var ErrMixedPlaceholders = errors.New("the query mixes ? and $1 placeholders; wr
 // The error is that, or one of the ErrUnterminated errors. A query without "?"
 // is returned without looking at it further and without allocation.
 func Rebind(s Syntax, query string) (string, int, error) {
-	first := strings.IndexByte(query, '?')
-	if first < 0 {
+	if !strings.Contains(query, "?") {
 		return query, 0, nil
 	}
 	if s.Placeholder != Dollar {

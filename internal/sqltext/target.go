@@ -192,16 +192,6 @@ func (c *cursor) alias(follow ...string) string {
 	return alias
 }
 
-// wordIn reports whether the current token is one of the words.
-func (c *cursor) wordIn(upper ...string) bool {
-	for _, w := range upper {
-		if c.tok.word(w) {
-			return true
-		}
-	}
-	return false
-}
-
 // name goes past a table's name, of up to three parts, and returns it without
 // its quotes.
 func (c *cursor) name() (string, bool) {

@@ -72,6 +72,8 @@ func (c *cursor) verbClass(verb string) Class {
 			return Session
 		}
 		return commits
+	case "CALL", "DO", "EXECUTE":
+		return Writes | Opaque
 	case "USE", "DEALLOCATE", "DISCARD":
 		return Session
 	case "ANALYZE":
@@ -167,6 +169,9 @@ func (c *cursor) explainClass() Class {
 			for c.more() && !c.tok.is(')') {
 				analyze = analyze || c.tok.word("ANALYZE") || c.tok.word("ANALYSE")
 				c.next()
+			}
+			if !c.more() {
+				continue
 			}
 		case c.beginsQuery() && analyze:
 			return c.statementClass()

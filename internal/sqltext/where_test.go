@@ -127,23 +127,33 @@ func TestCheckWhere_Refuses(t *testing.T) {
 		{"postgres: E string that goes on", []Syntax{Postgres}, "a = E'b'\n'c\\'", `the condition has an unterminated string (at character 10: "'c\\'")`},
 		{"postgres: tag in the middle of a word", []Syntax{Postgres}, "a$$) OR (b$$ = 1", `the condition closes a parenthesis that it did not open (at character 4: ") OR (b$$ = 1")`},
 		{
-			"postgres: backslash before a doubled quote", []Syntax{Postgres}, `a = 'b\''' OR c = 'd`,
+			"postgres: backslash before a doubled quote",
+			[]Syntax{Postgres},
+			`a = 'b\''' OR c = 'd`,
 			`the condition has an unterminated string (at character 19: "'d")`,
 		},
 		{
-			"mysql: escaped quote", []Syntax{MySQL}, `a = 'O\'Brien'`,
+			"mysql: escaped quote",
+			[]Syntax{MySQL},
+			`a = 'O\'Brien'`,
 			`the condition has a backslash or quote whose meaning depends on a setting of the session (at character 5: "'O\\'Brien'")`,
 		},
 		{
-			"postgres: backslash at the end of a string", []Syntax{Postgres}, `a = 'b\'`,
+			"postgres: backslash at the end of a string",
+			[]Syntax{Postgres},
+			`a = 'b\'`,
 			`the condition has a backslash or quote whose meaning depends on a setting of the session (at character 5: "'b\\'")`,
 		},
 		{
-			"postgres: escape with standard_conforming_strings = off", []Syntax{Postgres}, `a = '\'') OR (1=1) --'`,
+			"postgres: escape with standard_conforming_strings = off",
+			[]Syntax{Postgres},
+			`a = '\'') OR (1=1) --'`,
 			`the condition has a backslash or quote whose meaning depends on a setting of the session (at character 5: "'\\'') OR (1=1) --'")`,
 		},
 		{
-			"mysql: escape with ANSI_QUOTES", []Syntax{MySQL}, `a = "\" ) OR (1=1) OR ("`,
+			"mysql: escape with ANSI_QUOTES",
+			[]Syntax{MySQL},
+			`a = "\" ) OR (1=1) OR ("`,
 			`the condition has a backslash or quote whose meaning depends on a setting of the session (at character 5: "\"\\\" ) OR (1=1) OR (\"")`,
 		},
 	}

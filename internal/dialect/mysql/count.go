@@ -31,28 +31,21 @@ func (t *tally) Notes(ctx context.Context, changed dialect.Changes) ([]string, e
 		if !found {
 			schema, name = "", table
 		}
-		rows, err := t.q.Query(ctx, `
+		err := dialect.Each(ctx, t.q, `
 			SELECT CONCAT('trigger ', TRIGGER_NAME) FROM information_schema.TRIGGERS
 			WHERE EVENT_OBJECT_SCHEMA = COALESCE(NULLIF(?, ''), DATABASE()) AND EVENT_OBJECT_TABLE = ?
 			UNION ALL
 			SELECT CONCAT('foreign key ', CONSTRAINT_NAME, ' of ', TABLE_NAME, ' (ON DELETE ', DELETE_RULE, ')')
 			FROM information_schema.REFERENTIAL_CONSTRAINTS
 			WHERE UNIQUE_CONSTRAINT_SCHEMA = COALESCE(NULLIF(?, ''), DATABASE()) AND REFERENCED_TABLE_NAME = ?
-			  AND DELETE_RULE IN ('CASCADE', 'SET NULL')`, schema, name, schema, name)
+			  AND DELETE_RULE IN ('CASCADE', 'SET NULL')`, []any{schema, name, schema, name},
+			func(scan func(...any) error) error {
+				var what string
+				err := scan(&what)
+				notes = append(notes, fmt.Sprintf("%s may change more rows: %s", table, what))
+				return err
+			})
 		if err != nil {
-			return nil, err
-		}
-		for rows.Next() {
-			var what string
-			if err := rows.Scan(&what); err != nil {
-				return nil, err
-			}
-			notes = append(notes, fmt.Sprintf("%s may change more rows: %s", table, what))
-		}
-		if err := rows.Err(); err != nil {
-			return nil, err
-		}
-		if err := rows.Close(); err != nil {
 			return nil, err
 		}
 	}

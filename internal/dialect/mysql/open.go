@@ -68,8 +68,7 @@ func badURL(rawURL string, err error) error {
 			secrets = append(secrets, password)
 		}
 	}
-	var ue *url.Error
-	if errors.As(err, &ue) {
+	if ue, ok := errors.AsType[*url.Error](err); ok {
 		err = ue.Err // a url.Error shows the URL
 	}
 	return &dialect.BadURLError{Reason: "the URL cannot be read: " + dialect.Redact(dialect.OneLine(err.Error()), secrets...)}

@@ -34,23 +34,18 @@ func (t *tally) Notes(context.Context, dialect.Changes) ([]string, error) { retu
 func (t *tally) Stop() {}
 
 func (t *tally) read(ctx context.Context) (dialect.Changes, error) {
-	rows, err := t.q.Query(ctx, `
+	counts := dialect.Changes{}
+	err := dialect.Each(ctx, t.q, `
 		SELECT CASE WHEN pg_catalog.pg_table_is_visible(relid) THEN relname::text ELSE schemaname || '.' || relname END,
 		       n_tup_ins, n_tup_upd, n_tup_del
 		FROM pg_catalog.pg_stat_xact_user_tables
-		WHERE n_tup_ins + n_tup_upd + n_tup_del > 0`)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	counts := dialect.Changes{}
-	for rows.Next() {
-		var table string
-		var n dialect.Change
-		if err := rows.Scan(&table, &n.Inserted, &n.Updated, &n.Deleted); err != nil {
-			return nil, err
-		}
-		counts[table] = n
-	}
-	return counts, rows.Err()
+		WHERE n_tup_ins + n_tup_upd + n_tup_del > 0`, nil,
+		func(scan func(...any) error) error {
+			var table string
+			var n dialect.Change
+			err := scan(&table, &n.Inserted, &n.Updated, &n.Deleted)
+			counts[table] = n
+			return err
+		})
+	return counts, err
 }

@@ -109,8 +109,7 @@ func (Dialect) Classify(err error) (dialect.Fault, bool) {
 		return dialect.Fault{}, false
 	}
 	fault := dialect.Fault{Code: state.SQLState(), Kind: kindOf(state.SQLState())}
-	var pe *pgconn.PgError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
 		fault.Constraint, fault.Table, fault.Column = pe.ConstraintName, pe.TableName, pe.ColumnName
 	}
 	return fault, true

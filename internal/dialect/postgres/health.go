@@ -39,7 +39,7 @@ func readable(conn net.Conn) bool {
 	err = raw.Read(func(fd uintptr) bool {
 		var buf [1]byte
 		_, _, err := syscall.Recvfrom(int(fd), buf[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		idle = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK //nolint:errorlint // a raw errno is never wrapped
+		idle = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK
 		return true
 	})
 	return err != nil || !idle

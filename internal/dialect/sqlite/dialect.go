@@ -196,14 +196,16 @@ func failedColumn(text string) (table, column string) {
 	return table, column
 }
 
+type coder interface {
+	error
+	Code() int
+}
+
 // resultCode finds an SQLite result code in err's chain: modernc's errors have Code() int.
 func resultCode(err error) (int, bool) {
-	var coded interface {
-		error
-		Code() int
+	coded, ok := errors.AsType[coder](err)
+	if !ok {
+		return 0, false
 	}
-	if errors.As(err, &coded) {
-		return coded.Code(), true
-	}
-	return 0, false
+	return coded.Code(), true
 }

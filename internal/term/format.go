@@ -1,0 +1,62 @@
+package term
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Count writes n with thousands separators: 318240 is "318,240".
+func Count(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	sign := ""
+	if digits[0] == '-' {
+		sign, digits = "-", digits[1:]
+	}
+	first := len(digits) % 3
+	out := make([]byte, 0, len(digits)+len(digits)/3+1)
+	out = append(out, sign...)
+	out = append(out, digits[:first]...)
+	for i := first; i < len(digits); i += 3 {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, digits[i:i+3]...)
+	}
+	return string(out)
+}
+
+// Clock writes a running time the way a stopwatch does: "0:40", "12:05", "1:02:03". Fractions of a second are dropped.
+func Clock(d time.Duration) string {
+	s := int64(max(d, 0) / time.Second)
+	if s >= 3600 {
+		return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d", s/60, s%60)
+}
+
+// Duration writes a length of time in words' order: "0.4s", "41s", "2m31s", "3h05m". Below ten seconds it keeps one
+// decimal, because there the decimal is what people compare.
+func Duration(d time.Duration) string {
+	d = max(d, 0)
+	switch {
+	case d < 9950*time.Millisecond:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Minute-500*time.Millisecond:
+		return fmt.Sprintf("%.0fs", d.Seconds())
+	}
+	s := int64(d.Round(time.Second) / time.Second)
+	if s < 3600 {
+		return fmt.Sprintf("%dm%02ds", s/60, s%60)
+	}
+	return fmt.Sprintf("%dh%02dm", s/3600, s/60%60)
+}
+
+// Percent writes done of total as "27.1 %". It says "100.0 %" only when everything is done: 99.96 % is "99.9 %".
+func Percent(done, total int64) string {
+	if total <= 0 || done >= total {
+		return "100.0 %"
+	}
+	permille := int64(float64(max(done, 0)) / float64(total) * 1000)
+	return fmt.Sprintf("%d.%d %%", permille/10, permille%10)
+}

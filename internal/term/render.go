@@ -1,0 +1,139 @@
+package term
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+const barCells = 36
+
+// Block renders a snapshot as the lines of a live block: the bar, the numbers, the latest step.
+func Block(s Snapshot, colour bool) []string {
+	var head strings.Builder
+	head.WriteString(s.Label)
+	if s.Total > 0 {
+		fmt.Fprintf(&head, "  [%s]  %s   %s / %s %s", bar(s, colour), Percent(s.Done, s.Total), Count(s.Done), total(s), s.Unit)
+	} else {
+		fmt.Fprintf(&head, "   %s %s", Count(s.Done), s.Unit)
+	}
+	if s.Batch > 0 {
+		fmt.Fprintf(&head, "   batch %s", Count(s.Batch))
+		if s.Batches > 0 {
+			head.WriteString("/" + Count(s.Batches))
+		}
+	}
+	parts := []string{fmt.Sprintf("%s %s/s", Count(int64(s.Rate+0.5)), s.Unit), "elapsed " + Clock(s.Elapsed)}
+	if s.HasETA {
+		parts = append(parts, "ETA "+Clock(s.ETA))
+	}
+	for _, f := range s.Facts {
+		parts = append(parts, f.Name+" "+f.Value)
+	}
+	lines := []string{head.String(), "  " + strings.Join(parts, "   ")}
+	switch {
+	case s.Waiting != "":
+		lines = append(lines, Warning.Paint("  waiting: "+s.Waiting, colour))
+	case s.Note != "" && !s.Finished:
+		lines = append(lines, Faint.Paint("  "+s.Note, colour))
+	}
+	return lines
+}
+
+func bar(s Snapshot, colour bool) string {
+	full := barCells
+	if s.Done < s.Total {
+		full = int(float64(max(s.Done, 0)) / float64(s.Total) * barCells)
+	}
+	return Success.Paint(strings.Repeat("#", full), colour) + strings.Repeat(".", barCells-full)
+}
+
+func total(s Snapshot) string {
+	if s.Exact {
+		return Count(s.Total)
+	}
+	return "about " + Count(s.Total)
+}
+
+// Line renders a snapshot as one plain line without a time of day.
+func Line(s Snapshot) string {
+	parts := make([]string, 0, 8)
+	if s.Total > 0 {
+		of := Count(s.Done) + "/" + Count(s.Total)
+		if !s.Exact {
+			of += " (estimate)"
+		}
+		parts = append(parts, Percent(s.Done, s.Total), of)
+	} else {
+		parts = append(parts, Count(s.Done)+" "+s.Unit)
+	}
+	parts = append(parts, fmt.Sprintf("%s %s/s", Count(int64(s.Rate+0.5)), s.Unit))
+	if s.HasETA {
+		parts = append(parts, "ETA "+Duration(s.ETA))
+	}
+	for _, f := range s.Facts {
+		parts = append(parts, f.Name+" "+f.Value)
+	}
+	if s.Waiting != "" {
+		parts = append(parts, "waiting: "+s.Waiting)
+	}
+	return s.Label + ": " + strings.Join(parts, "  ")
+}
+
+// event is a snapshot's JSON form. Its fields are a contract: they are added to, never renamed.
+type event struct {
+	Type    string            `json:"type"`
+	Time    string            `json:"time"`
+	Label   string            `json:"label"`
+	Unit    string            `json:"unit"`
+	Done    int64             `json:"done"`
+	Total   *int64            `json:"total,omitempty"`
+	Exact   bool              `json:"total_exact,omitempty"`
+	Batch   int64             `json:"batch,omitempty"`
+	Batches int64             `json:"batches,omitempty"`
+	Rate    int64             `json:"rate"`
+	Elapsed float64           `json:"elapsed_seconds"`
+	ETA     *int64            `json:"eta_seconds,omitempty"`
+	Waiting string            `json:"waiting,omitempty"`
+	Facts   map[string]string `json:"facts,omitempty"`
+	Ended   bool              `json:"finished,omitempty"`
+}
+
+// JSONLine renders a snapshot as one JSON object: {"type":"progress",…}, times in RFC 3339 UTC, no separators in numbers.
+func JSONLine(s Snapshot, now time.Time) string {
+	e := event{
+		Type: "progress", Time: Timestamp(now), Label: s.Label, Unit: s.Unit, Done: s.Done, Exact: s.Exact && s.Total > 0,
+		Batch: s.Batch, Batches: s.Batches, Rate: int64(s.Rate + 0.5), Elapsed: float64(s.Elapsed.Milliseconds()) / 1000,
+		Waiting: s.Waiting, Ended: s.Finished,
+	}
+	if s.Total > 0 {
+		e.Total = &s.Total
+	}
+	if s.HasETA {
+		seconds := int64(s.ETA.Seconds() + 0.5)
+		e.ETA = &seconds
+	}
+	for _, f := range s.Facts {
+		if e.Facts == nil {
+			e.Facts = make(map[string]string, len(s.Facts))
+		}
+		e.Facts[f.Name] = f.Value
+	}
+	return MarshalLine(e)
+}
+
+// MarshalLine gives v as compact JSON without HTML escapes and without a newline. What cannot be marshalled is a
+// programming error and is said in the line itself.
+func MarshalLine(v any) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Sprintf(`{"type":"encoding_error","message":%q}`, err.Error())
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// Timestamp is the time of JSON output: RFC 3339, UTC, milliseconds.
+func Timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z07:00") }

@@ -1,0 +1,37 @@
+//go:build unix
+
+package drover
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func handledSignals() []os.Signal {
+	return append([]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGCONT}, statusSignals...)
+}
+
+// signalName is the name that users know.
+func signalName(s os.Signal) string {
+	switch s {
+	case syscall.SIGINT:
+		return "SIGINT"
+	case syscall.SIGTERM:
+		return "SIGTERM"
+	}
+	return s.String()
+}
+
+func isInterrupt(s os.Signal) bool { return s == syscall.SIGINT }
+func isTerminate(s os.Signal) bool { return s == syscall.SIGTERM }
+func isContinue(s os.Signal) bool  { return s == syscall.SIGCONT }
+
+// ignorePipeSignal makes a write to a closed pipe return an error, so that the databases are closed in good order.
+func ignorePipeSignal() { signal.Ignore(syscall.SIGPIPE) }
+
+func isBrokenPipe(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)
+}

@@ -264,10 +264,7 @@ func (inv *invocation) database(ctx context.Context, alias string) (*db.DB, erro
 		}
 		return nil, usage
 	}
-	if err != nil {
-		return nil, fmt.Errorf("open database %q: %w", alias, err)
-	}
-	return conn, nil
+	return conn, err // an error names the alias by itself
 }
 
 // checkUsage finds what is wrong with the options and arguments beyond their single values.

@@ -173,7 +173,7 @@ var hostile = []string{
 	"--", "a--", "a---- )", "-- a\r) b", "[a'] = ']'", "[a]]", "`a``)` = '`'", "\"a\"\")\"", "\"a\\\")\"",
 	":a(')')", "$a::b(;)", "@'a)'", "@`)`", "x'\\')'", "U&'\\')'", "u&\"a)\"", "n'\\')", "\uFEFFCOMMIT", "\\'", "\\N",
 	"a ?| b", "??", "???", "????", "?1", "a?b", "$?", "?$$x$$", "'?'", "a = ? AND b = ?", "a = ?; SELECT 1",
-	"0000000000000000?.0", "EXPLAIN(", "EXPLAIN(;", "SET STATEMENT", "ANALYZE",
+	"a = '\\') OR (1=1) -- '", "0000000000000000?.0", "EXPLAIN(", "EXPLAIN(;", "SET STATEMENT", "ANALYZE",
 	"a[1:2] = b", "(a[1)]", "a = (SELECT 1)", "(DELETE FROM t)", "(WITH a AS (SELECT 1) DELETE FROM t)", "insert(a,1,2,'b') = 'c'",
 	"a.b.1c = .5", "0x1G", "1.e5", "é = 'é'", "a\xff", "a\x00b", "'a\x00b'",
 }

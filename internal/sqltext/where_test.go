@@ -151,6 +151,12 @@ func TestCheckWhere_Refuses(t *testing.T) {
 			`the condition has a backslash or quote whose meaning depends on a setting of the session (at character 5: "'\\'') OR (1=1) --'")`,
 		},
 		{
+			"mysql: escape with NO_BACKSLASH_ESCAPES",
+			[]Syntax{MySQL},
+			`a = '\') OR (1=1) -- '`,
+			`the condition has a backslash or quote whose meaning depends on a setting of the session (at character 5: "'\\') OR (1=1) -- '")`,
+		},
+		{
 			"mysql: escape with ANSI_QUOTES",
 			[]Syntax{MySQL},
 			`a = "\" ) OR (1=1) OR ("`,

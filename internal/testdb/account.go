@@ -2,12 +2,14 @@ package testdb
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"time"
 )
 
 // account is the operating-system user that a server program runs as. PostgreSQL refuses to run as root, so tests that
@@ -62,8 +64,10 @@ func (a account) writeFile(path, text string) error {
 }
 
 // command returns a command that runs as the account in dir, with an environment that does not depend on the machine.
-func (a account) command(dir, program string, args ...string) *exec.Cmd {
-	cmd := exec.Command(program, args...)
+// It is killed when the context ends.
+func (a account) command(ctx context.Context, dir, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.WaitDelay = 5 * time.Second // a killed script's children may hold its output open
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "HOME=" + dir, "LC_ALL=C", "TZ=UTC"}
 	bind(cmd, a)

@@ -63,11 +63,21 @@ func Fresh(t testing.TB, name string) Database {
 	}
 }
 
-// SQLite returns the URL of a SQLite database in a temporary folder of the test. The file is not there yet: SQLite makes
-// it when it is opened.
+// SQLite returns the URL of a SQLite database in a temporary folder, which is removed at the end of the test. The file is
+// not there yet: SQLite makes it when it is opened.
 func SQLite(t testing.TB) string {
 	t.Helper()
-	return "sqlite:" + filepath.Join(t.TempDir(), "test.db")
+	// Not t.TempDir: the name of a subtest that runs twice has a # in it, which ends the path in a URL.
+	dir, err := os.MkdirTemp("", "drover-sqlite-")
+	if err != nil {
+		t.Fatalf("testdb: make a folder for a SQLite database: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Errorf("testdb: remove the folder of a SQLite database: %v", err)
+		}
+	})
+	return "sqlite:" + filepath.Join(dir, "test.db")
 }
 
 // Database makes a fresh, empty database on the server, owned by the user drover, and drops it at the end of the test
@@ -82,7 +92,9 @@ func (s *Server) Database(t testing.TB) Database {
 func (s *Server) NewDatabase(t testing.TB) string {
 	t.Helper()
 	name := s.databaseName(t.Name())
-	err := s.withAdmin(func(admin *sql.DB) error { return s.engine.create(t.Context(), admin, name) })
+	ctx, cancel := limited(t, startTimeout)
+	defer cancel()
+	err := s.withAdmin(func(admin *sql.DB) error { return s.engine.create(ctx, admin, name) })
 	if err != nil {
 		t.Fatalf("testdb: make a database on %s: %v\n%s", s.Name(), err, s.LogTail())
 	}
@@ -90,7 +102,7 @@ func (s *Server) NewDatabase(t testing.TB) string {
 		if !s.Running() {
 			return // the test has stopped or killed its own server
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		ctx, cancel := limited(t, stopTimeout)
 		defer cancel()
 		err := s.withAdmin(func(admin *sql.DB) error { return s.engine.drop(ctx, s, admin, name) })
 		if err != nil {
@@ -129,7 +141,7 @@ func (d Database) RawDB(t testing.TB) *sql.DB {
 		t.Fatalf("testdb: open %s: %v", d.Name, err)
 	}
 	closeAtEnd(t, db)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := limited(t, startTimeout)
 	defer cancel()
 	if err := db.PingContext(ctx); err != nil {
 		t.Fatalf("testdb: connect to %s: %v%s", d.Name, err, d.logTail())
@@ -167,7 +179,13 @@ func openSQLite(path string) (*sql.DB, error) {
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	return sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
+	u := url.URL{Scheme: "file", Path: path, RawQuery: "_pragma=busy_timeout(10000)"}
+	return sql.Open("sqlite", u.String())
+}
+
+// limited returns a context for one step of a test. It is not ended by the end of the test, so that cleanups work too.
+func limited(t testing.TB, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(t.Context()), d)
 }
 
 func closeAtEnd(t testing.TB, db *sql.DB) {

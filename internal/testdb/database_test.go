@@ -25,7 +25,7 @@ func TestEach_GivesFreshDatabases(t *testing.T) {
 				t.Errorf("server of %s = %v", d.Name, d.Server)
 			}
 			db := d.RawDB(t)
-			exec(t, db, `CREATE TABLE item (id int PRIMARY KEY); INSERT INTO item (id) VALUES (1)`)
+			mustExec(t, db, `CREATE TABLE item (id int PRIMARY KEY); INSERT INTO item (id) VALUES (1)`)
 			if n := count(t, db); n != 1 {
 				t.Errorf("rows = %d, want 1", n)
 			}
@@ -46,7 +46,7 @@ func TestEach_RunsInParallel(t *testing.T) {
 			t.Parallel()
 			testdb.Each(t, func(t *testing.T, d testdb.Database) {
 				t.Parallel()
-				exec(t, d.RawDB(t), `CREATE TABLE item (id int PRIMARY KEY)`)
+				mustExec(t, d.RawDB(t), `CREATE TABLE item (id int PRIMARY KEY)`)
 			})
 		})
 	}
@@ -63,7 +63,7 @@ func TestNewDatabase_IsDroppedAtTheEnd(t *testing.T) {
 				t.Fatalf("open: %v", err)
 			}
 			t.Cleanup(func() { _ = db.Close() })
-			exec(t, db, `CREATE TABLE item (id int PRIMARY KEY)`)
+			mustExec(t, db, `CREATE TABLE item (id int PRIMARY KEY)`)
 			tx, err := db.BeginTx(t.Context(), nil)
 			if err != nil {
 				t.Fatalf("begin: %v", err)
@@ -91,9 +91,9 @@ func TestNewDatabase_IsDroppedAtTheEnd(t *testing.T) {
 func TestNewDatabase_IsDroppedInSpiteOfPreparedTransactionsAndSlots(t *testing.T) {
 	t.Run("the test", func(t *testing.T) {
 		db := testdb.Fresh(t, testdb.NamePostgres).RawDB(t)
-		exec(t, db, `CREATE TABLE item (id int PRIMARY KEY)`)
-		exec(t, db, `BEGIN; INSERT INTO item (id) VALUES (1); PREPARE TRANSACTION 'it''s left behind'`)
-		exec(t, db, `SELECT pg_create_logical_replication_slot('left_behind', 'pgoutput')`)
+		mustExec(t, db, `CREATE TABLE item (id int PRIMARY KEY)`)
+		mustExec(t, db, `SELECT pg_create_logical_replication_slot('left_behind', 'pgoutput')`)
+		mustExec(t, db, `BEGIN; INSERT INTO item (id) VALUES (1); PREPARE TRANSACTION 'it''s left behind'`)
 	})
 	var n int
 	query := `SELECT (SELECT count(*) FROM pg_prepared_xacts) + (SELECT count(*) FROM pg_replication_slots)`

@@ -40,7 +40,7 @@ func (d Database) Dump(t testing.TB, opts ...DumpOption) string {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), dumpTimeout)
+	ctx, cancel := limited(t, dumpTimeout)
 	defer cancel()
 	text, err := dump(ctx, d.dumper(), o)
 	if err != nil {

@@ -23,8 +23,8 @@ func (d postgresDumper) open() (*sql.DB, error) { return d.engine.admin(d.server
 // restrictLine matches the guard that newer versions of pg_dump put around their output, with a random word in it.
 var restrictLine = regexp.MustCompile(`(?m)^\\(un)?restrict .*\n`)
 
-func (d postgresDumper) schema(context.Context, *sql.Tx, dumpOptions) (string, error) {
-	cmd := d.engine.user.command(d.server.dir, filepath.Join(d.engine.bin, "pg_dump"), "--schema-only", "--lock-wait-timeout=60s",
+func (d postgresDumper) schema(ctx context.Context, _ *sql.Tx, _ dumpOptions) (string, error) {
+	cmd := d.engine.user.command(ctx, d.server.dir, filepath.Join(d.engine.bin, "pg_dump"), "--schema-only", "--lock-wait-timeout=60s",
 		"--host="+d.server.dir, "--port="+d.server.portText(), "--username="+postgresAdmin, "--dbname="+d.database)
 	out, err := runCommand(cmd)
 	if err != nil {
@@ -77,12 +77,12 @@ var counters = []*regexp.Regexp{
 	regexp.MustCompile(`(?m)^()(DO|SELECT) SETVAL\(.*\n`),
 }
 
-func (d mariadbDumper) schema(_ context.Context, _ *sql.Tx, o dumpOptions) (string, error) {
+func (d mariadbDumper) schema(ctx context.Context, _ *sql.Tx, o dumpOptions) (string, error) {
 	program, err := findProgram("mariadb-dump", "/usr/bin")
 	if err != nil {
 		return "", err
 	}
-	cmd := d.engine.user.command(d.server.dir, program, "--no-defaults", "--no-data", "--routines", "--events", "--triggers",
+	cmd := d.engine.user.command(ctx, d.server.dir, program, "--no-defaults", "--no-data", "--routines", "--events", "--triggers",
 		"--skip-comments", "--skip-dump-date", "--skip-add-drop-table", "--skip-lock-tables",
 		"--socket="+d.engine.socket(d.server), "--user="+mariadbAdmin, d.database)
 	cmd.Env = append(cmd.Env, "MYSQL_PWD="+mariadbAdminPassword)

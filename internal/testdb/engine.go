@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -37,7 +38,7 @@ type engine interface {
 	recipe() string
 
 	// initialize fills the empty folder data; scratch is an empty folder for its own use.
-	initialize(scratch, data string) error
+	initialize(ctx context.Context, scratch, data string) error
 
 	// configure writes the settings of a server before each of its starts.
 	configure(s *Server) error
@@ -101,11 +102,12 @@ func findProgram(name string, patterns ...string) (string, error) {
 // settingsText renders settings as the lines of a configuration file: the engine's own, then those of the options, of
 // which the last wins.
 func settingsText(own, more []setting, line func(setting) string) string {
-	var text string
+	var text strings.Builder
 	for _, s := range slices.Concat(own, more) {
-		text += line(s) + "\n"
+		text.WriteString(line(s))
+		text.WriteByte('\n')
 	}
-	return text
+	return text.String()
 }
 
 // withAdmin calls fn with an administrator's connection that is closed afterwards.

@@ -24,7 +24,7 @@ func eachServer(t *testing.T, fn func(t *testing.T, name string)) {
 	}
 }
 
-func exec(t *testing.T, db *sql.DB, statements string) {
+func mustExec(t *testing.T, db *sql.DB, statements string) {
 	t.Helper()
 	if _, err := db.ExecContext(t.Context(), statements); err != nil {
 		t.Fatalf("%s: %v", statements, err)

@@ -66,12 +66,12 @@ func (e *mariadbEngine) program() string  { return e.server }
 func (e *mariadbEngine) account() account { return e.user }
 func (e *mariadbEngine) recipe() string   { return strings.Join(installArgs, " ") + mariadbUsers }
 
-func (e *mariadbEngine) initialize(scratch, data string) error {
+func (e *mariadbEngine) initialize(ctx context.Context, scratch, data string) error {
 	users := filepath.Join(scratch, "users.sql")
 	if err := e.user.writeFile(users, mariadbUsers); err != nil {
 		return err
 	}
-	install := e.user.command(scratch, e.install, append(installArgs, "--datadir="+data, "--extra-file="+users)...)
+	install := e.user.command(ctx, scratch, e.install, append(installArgs, "--datadir="+data, "--extra-file="+users)...)
 	out, err := runCommand(install)
 	if err == nil && strings.Contains(string(out), "ERROR") {
 		err = fmt.Errorf("make the users: %s", out)
@@ -117,7 +117,7 @@ func (e *mariadbEngine) configure(s *Server) error {
 }
 
 func (e *mariadbEngine) command(s *Server) *exec.Cmd {
-	return e.user.command(s.dir, e.server, "--defaults-file="+e.configFile(s))
+	return e.user.command(context.Background(), s.dir, e.server, "--defaults-file="+e.configFile(s))
 }
 
 func (e *mariadbEngine) stopSignal() syscall.Signal { return syscall.SIGTERM }

@@ -62,12 +62,12 @@ func (e *postgresEngine) program() string  { return filepath.Join(e.bin, "postgr
 func (e *postgresEngine) account() account { return e.user }
 func (e *postgresEngine) recipe() string   { return strings.Join(initdbArgs, " ") + postgresUser }
 
-func (e *postgresEngine) initialize(scratch, data string) error {
-	initdb := e.user.command(scratch, filepath.Join(e.bin, "initdb"), append(initdbArgs, "--pgdata="+data)...)
+func (e *postgresEngine) initialize(ctx context.Context, scratch, data string) error {
+	initdb := e.user.command(ctx, scratch, filepath.Join(e.bin, "initdb"), append(initdbArgs, "--pgdata="+data)...)
 	if _, err := runCommand(initdb); err != nil {
 		return err
 	}
-	single := e.user.command(scratch, e.program(), "--single", "-D", data, "postgres")
+	single := e.user.command(ctx, scratch, e.program(), "--single", "-D", data, "postgres")
 	single.Stdin = strings.NewReader(postgresUser)
 	out, err := runCommand(single)
 	if err == nil && bytes.Contains(out, []byte("ERROR")) {
@@ -108,7 +108,7 @@ func (e *postgresEngine) configure(s *Server) error {
 }
 
 func (e *postgresEngine) command(s *Server) *exec.Cmd {
-	return e.user.command(s.dir, e.program(), "-D", s.DataDir())
+	return e.user.command(context.Background(), s.dir, e.program(), "-D", s.DataDir())
 }
 
 func (e *postgresEngine) stopSignal() syscall.Signal { return syscall.SIGINT }

@@ -1,6 +1,7 @@
 package testdb
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/url"
@@ -14,7 +15,7 @@ import (
 type Proxy struct {
 	t      testing.TB
 	target string
-	addr   string
+	port   int
 	wg     sync.WaitGroup
 
 	mu        sync.Mutex
@@ -37,14 +38,14 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	if err != nil {
 		t.Fatalf("testdb: start a proxy: %v", err)
 	}
-	p := &Proxy{t: t, target: target, addr: address(port), links: map[*link]struct{}{}}
+	p := &Proxy{t: t, target: target, port: port, links: map[*link]struct{}{}}
 	p.Refuse(false)
 	t.Cleanup(p.Close)
 	return p
 }
 
 // Addr returns the proxy's address as host:port. It stays the same over Refuse.
-func (p *Proxy) Addr() string { return p.addr }
+func (p *Proxy) Addr() string { return address(p.port) }
 
 // URL returns a database's URL with the proxy's address in place of the server's.
 func (p *Proxy) URL(address string) string {
@@ -53,7 +54,7 @@ func (p *Proxy) URL(address string) string {
 	if err != nil || u.Host == "" {
 		p.t.Fatalf("testdb: a proxy in front of %q: not the URL of a server", address)
 	}
-	u.Host = p.addr
+	u.Host = p.Addr()
 	return u.String()
 }
 
@@ -86,7 +87,7 @@ func (p *Proxy) Refuse(refuse bool) {
 		p.closeListener()
 		return
 	}
-	listener, err := net.Listen("tcp", p.addr)
+	listener, err := listen(p.port)
 	if err != nil {
 		p.t.Errorf("testdb: open the port of a proxy: %v", err)
 		return
@@ -168,7 +169,8 @@ func (p *Proxy) accept(listener net.Listener) {
 
 // serve connects a client to the server; when there is none, the client is cut off.
 func (p *Proxy) serve(client net.Conn) {
-	server, err := net.Dial("tcp", p.target)
+	var dialer net.Dialer
+	server, err := dialer.DialContext(context.Background(), "tcp", p.target)
 	if err != nil {
 		reset(client)
 		return

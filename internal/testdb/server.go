@@ -39,7 +39,7 @@ type Server struct {
 }
 
 // newServer makes a server from the engine's template and starts it.
-func newServer(e engine, opts []Option) (*Server, error) {
+func newServer(e engine, opts []Option) (_ *Server, err error) {
 	s, err := prepareServer(e, opts)
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func newServer(e engine, opts []Option) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer template.Close()
+	defer func() { err = errors.Join(err, template.Close()) }()
 	if err := unpack(template, s.DataDir(), e.account()); err != nil {
 		return nil, fmt.Errorf("copy the %s data directory: %w", e.name(), err)
 	}
@@ -82,7 +82,7 @@ func prepareServer(e engine, opts []Option) (*Server, error) {
 }
 
 // launch starts the server and waits until it answers a login of the ordinary user.
-func (s *Server) launch() error {
+func (s *Server) launch() (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.process != nil && s.process.running() {
@@ -95,7 +95,7 @@ func (s *Server) launch() error {
 	if err != nil {
 		return fmt.Errorf("open the log of %s: %w", s.engine.name(), err)
 	}
-	defer log.Close() // the server has its own descriptor
+	defer func() { err = errors.Join(err, log.Close()) }() // the server has its own descriptor
 	cmd := s.engine.command(s)
 	onParentDeath(cmd, s.engine.quitSignal())
 	cmd.Stdout, cmd.Stderr = log, log
@@ -109,12 +109,12 @@ func (s *Server) launch() error {
 }
 
 // awaitLogin polls the server until a login works. The caller holds the mutex.
-func (s *Server) awaitLogin() error {
+func (s *Server) awaitLogin() (err error) {
 	db, err := s.engine.open(s.URL(s.engine.home()))
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	var ended error

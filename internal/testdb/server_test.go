@@ -23,7 +23,7 @@ func TestServer_KeepsCommittedRowsOverKill(t *testing.T) {
 				server := newServer[name](t, test.opts...)
 				d := server.Database(t)
 				db := d.RawDB(t)
-				exec(t, db, `CREATE TABLE item (id int PRIMARY KEY); INSERT INTO item (id) VALUES (1), (2)`)
+				mustExec(t, db, `CREATE TABLE item (id int PRIMARY KEY); INSERT INTO item (id) VALUES (1), (2)`)
 				addr := server.Addr()
 
 				if err := server.Kill(); err != nil {
@@ -53,7 +53,7 @@ func TestServer_StopsAndStartsAgain(t *testing.T) {
 	eachServer(t, func(t *testing.T, name string) {
 		server := newServer[name](t)
 		d := server.Database(t)
-		exec(t, d.RawDB(t), `CREATE TABLE item (id int PRIMARY KEY); INSERT INTO item (id) VALUES (1)`)
+		mustExec(t, d.RawDB(t), `CREATE TABLE item (id int PRIMARY KEY); INSERT INTO item (id) VALUES (1)`)
 		for range 2 { // the second Stop finds a stopped server
 			if err := server.Stop(); err != nil {
 				t.Fatalf("stop: %v", err)
@@ -107,7 +107,7 @@ func TestServer_HasWhatReplicationNeeds(t *testing.T) {
 		testdb.NamePostgres: `SELECT current_setting('wal_level') || ' ' || current_setting('max_prepared_transactions')`,
 		testdb.NameMariaDB:  `SELECT concat(@@log_bin, ' ', @@binlog_format, ' ', @@local_infile, ' ', @@character_set_server)`,
 	}
-	want := map[string]string{testdb.NamePostgres: "logical 20", testdb.NameMariaDB: "1 ROW 1 utf8mb4"}
+	want := map[string]string{testdb.NamePostgres: "logical 20", testdb.NameMariaDB: "ON ROW ON utf8mb4"}
 	eachServer(t, func(t *testing.T, name string) {
 		var got string
 		if err := testdb.Fresh(t, name).RawDB(t).QueryRowContext(t.Context(), queries[name]).Scan(&got); err != nil {

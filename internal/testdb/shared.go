@@ -110,7 +110,7 @@ func Main(m *testing.M, opts ...goleak.Option) {
 		fmt.Fprintln(os.Stderr, "testdb:", err)
 		code = max(code, 1)
 	}
-	os.Exit(code)
+	os.Exit(code) //nolint:forbidigo // it is the end of a TestMain
 }
 
 // stopShared ends what this binary has started. A server whose data is thrown away needs no clean shutdown.

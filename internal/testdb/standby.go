@@ -27,7 +27,7 @@ type Standby struct {
 // primary may be the shared server; a Setting of the standby's own goes over the harness's.
 func (s *Server) NewStandby(t testing.TB, opts ...Option) *Standby {
 	t.Helper()
-	standby, err := newStandby(s, opts)
+	standby, err := newStandby(t.Context(), s, opts)
 	if err != nil {
 		t.Fatalf("testdb: make a standby: %v\n%s", err, s.LogTail())
 	}
@@ -43,7 +43,7 @@ func (s *Server) NewStandby(t testing.TB, opts ...Option) *Standby {
 	return standby
 }
 
-func newStandby(primary *Server, opts []Option) (*Standby, error) {
+func newStandby(ctx context.Context, primary *Server, opts []Option) (*Standby, error) {
 	e, ok := primary.engine.(*postgresEngine)
 	if !ok {
 		return nil, fmt.Errorf("only PostgreSQL has standbys, not %s", primary.Name())
@@ -58,7 +58,7 @@ func newStandby(primary *Server, opts []Option) (*Standby, error) {
 	}
 	standby := &Standby{Server: server, primary: primary, slot: "standby_" + server.portText()}
 	// --write-recovery-conf makes it a standby that knows its primary and its slot.
-	cmd := e.user.command(server.dir, filepath.Join(e.bin, "pg_basebackup"), "--pgdata="+server.DataDir(),
+	cmd := e.user.command(ctx, server.dir, filepath.Join(e.bin, "pg_basebackup"), "--pgdata="+server.DataDir(),
 		"--host="+primary.dir, "--port="+primary.portText(), "--username="+postgresAdmin,
 		"--write-recovery-conf", "--create-slot", "--slot="+standby.slot, "--wal-method=stream",
 		"--checkpoint=fast", "--no-sync")

@@ -2,6 +2,7 @@ package testdb
 
 import (
 	"archive/tar"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -9,14 +10,18 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
+
+// initializeTimeout bounds the making of a data directory, which takes about half a second.
+const initializeTimeout = 2 * time.Minute
 
 // openTemplate returns an archive of the engine's freshly initialised data directory, which it makes when no test binary
 // has done so before for this version of the server.
 //
 // It is one file, put in place by a rename: it is there completely or not at all, also when test binaries race for it,
 // when one is killed half-way, and when the system cleans its temporary folder.
-func (w *workspace) openTemplate(e engine) (*os.File, error) {
+func (w *workspace) openTemplate(e engine) (_ *os.File, err error) {
 	key, err := templateKey(e)
 	if err != nil {
 		return nil, err
@@ -29,7 +34,7 @@ func (w *workspace) openTemplate(e engine) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer gate.Close()
+	defer func() { err = errors.Join(err, gate.Close()) }()
 	if f, err := os.Open(name); err == nil {
 		return f, nil // another test binary was faster
 	}
@@ -50,7 +55,9 @@ func (w *workspace) buildTemplate(e engine, name string) (err error) {
 	if err := e.account().mkdir(data); err != nil {
 		return err
 	}
-	if err := e.initialize(dir, data); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), initializeTimeout)
+	defer cancel()
+	if err := e.initialize(ctx, dir, data); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(w.run, "template-")
@@ -101,9 +108,8 @@ func pack(w io.Writer, dir string) error {
 		if err != nil {
 			return err
 		}
-		defer f.Close()
 		_, err = io.Copy(archive, f)
-		return err
+		return errors.Join(err, f.Close())
 	})
 	return errors.Join(err, archive.Close())
 }

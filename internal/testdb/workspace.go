@@ -1,6 +1,8 @@
 package testdb
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -52,7 +54,7 @@ func theWorkspace() (*workspace, error) {
 }
 
 // newWorkspace makes a workspace, and sweeps those of binaries that were killed.
-func newWorkspace() (*workspace, error) {
+func newWorkspace() (_ *workspace, err error) {
 	root := filepath.Join(baseDir(), "drover-testdb-"+strconv.Itoa(os.Geteuid()))
 	if err := os.Mkdir(root, 0o755); err != nil && !os.IsExist(err) {
 		return nil, fmt.Errorf("make the folder of test servers: %w", err)
@@ -68,7 +70,7 @@ func newWorkspace() (*workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer gate.Close()
+	defer func() { err = errors.Join(err, gate.Close()) }()
 
 	w := &workspace{root: root, port: firstPort}
 	w.sweep()
@@ -116,12 +118,18 @@ func (w *workspace) close() error {
 	return os.Remove(w.run + ".lock")
 }
 
+// maxSocketDir is the longest name of a folder in which a server can make its socket: Unix allows 107 bytes altogether.
+const maxSocketDir = 107 - len("/.s.PGSQL.65535")
+
 // serverDir makes a folder for one server.
 func (w *workspace) serverDir(name string, a account) (string, error) {
 	w.mu.Lock()
 	w.seq++
 	dir := filepath.Join(w.run, fmt.Sprintf("%s-%d", name, w.seq))
 	w.mu.Unlock()
+	if len(dir) > maxSocketDir {
+		return "", fmt.Errorf("the folder of a test server has too long a name for sockets, set a shorter TMPDIR: %s", dir)
+	}
 	if err := a.mkdir(dir); err != nil {
 		return "", fmt.Errorf("make the folder of a test server: %w", err)
 	}
@@ -153,7 +161,7 @@ func (w *workspace) freePort() (int, error) {
 		if f == nil {
 			continue
 		}
-		l, err := net.Listen("tcp", address(port))
+		l, err := listen(port)
 		if err != nil {
 			_ = f.Close()
 			continue
@@ -165,6 +173,11 @@ func (w *workspace) freePort() (int, error) {
 		return port, nil
 	}
 	return 0, fmt.Errorf("no free port between %d and %d", firstPort, firstPort+portCount)
+}
+
+func listen(port int) (net.Listener, error) {
+	var config net.ListenConfig
+	return config.Listen(context.Background(), "tcp", address(port))
 }
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -30,11 +30,7 @@ type Proxy struct {
 // the test.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
-	w, err := theWorkspace()
-	if err != nil {
-		t.Fatalf("testdb: %v", err)
-	}
-	port, err := w.freePort()
+	port, err := ports.take()
 	if err != nil {
 		t.Fatalf("testdb: start a proxy: %v", err)
 	}

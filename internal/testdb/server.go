@@ -75,7 +75,7 @@ func prepareServer(e engine, opts []Option) (*Server, error) {
 	if s.dir, err = w.serverDir(e.name(), e.account()); err != nil {
 		return nil, err
 	}
-	if s.port, err = w.freePort(); err != nil {
+	if s.port, err = ports.take(); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -109,12 +109,20 @@ func (s *Server) launch() (err error) {
 }
 
 // awaitLogin polls the server until a login works. The caller holds the mutex.
+//
+// It looks at the socket first, which is there once the port is bound, and which is surely this server's: on the port,
+// should another program have been faster, may be a server like it.
 func (s *Server) awaitLogin() (err error) {
-	db, err := s.engine.open(s.URL(s.engine.home()))
+	admin, err := s.engine.admin(s, s.engine.home())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() { err = errors.Join(err, admin.Close()) }()
+	user, err := s.engine.open(s.URL(s.engine.home()))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, user.Close()) }()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	var ended error
@@ -123,9 +131,12 @@ func (s *Server) awaitLogin() (err error) {
 			ended = fmt.Errorf("the server ended at once: %v", s.process.cmd.ProcessState)
 			return nil
 		}
-		return db.PingContext(ctx)
+		return admin.PingContext(ctx)
 	})
-	return errors.Join(ended, err)
+	if err = errors.Join(ended, err); err != nil {
+		return err
+	}
+	return user.PingContext(ctx)
 }
 
 // Start starts a stopped or killed server again, with the same data on the same port, and returns once it answers.

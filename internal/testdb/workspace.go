@@ -1,10 +1,8 @@
 package testdb
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -17,7 +15,6 @@ import (
 //	/dev/shm/drover-testdb-UID/
 //	    lock                  held while a run folder is made or swept
 //	    postgres-KEY.tar      an initialised data directory, shared by all test binaries
-//	    port-24017.lock       held by the test binary whose server listens on that port
 //	    run-123/              the servers of one test binary
 //	    run-123.lock          held as long as that test binary lives
 //
@@ -27,17 +24,12 @@ type workspace struct {
 	root string
 	run  string
 
-	mu sync.Mutex
+	// held is the lock on the run folder. It is kept here because an *os.File that is garbage collected gives its lock
+	// back.
+	held *os.File
 
-	// held are the locks to keep until the binary ends. They are only closed by the kernel: an *os.File that is
-	// garbage collected would give its lock back.
-	held []*os.File
-
-	// seq numbers the servers.
-	seq int
-
-	// port is where the search for the next free port goes on.
-	port int
+	mu  sync.Mutex
+	seq int // of the last server
 }
 
 // shared is the binary's workspace; it is made at its first use.
@@ -72,20 +64,18 @@ func newWorkspace() (_ *workspace, err error) {
 	}
 	defer func() { err = errors.Join(err, gate.Close()) }()
 
-	w := &workspace{root: root, port: firstPort}
+	w := &workspace{root: root}
 	w.sweep()
 	if w.run, err = os.MkdirTemp(root, "run-"); err != nil {
 		return nil, fmt.Errorf("make a folder for the test servers: %w", err)
 	}
-	// The servers' users must pass through it; what is in it is closed to others.
-	if err := os.Chmod(w.run, 0o755); err != nil {
+	// The servers' users must pass through, whatever the umask; what lies in the run folder is closed to others.
+	if err := errors.Join(os.Chmod(root, 0o755), os.Chmod(w.run, 0o755)); err != nil {
 		return nil, fmt.Errorf("open the folder of the test servers: %w", err)
 	}
-	held, err := openLocked(w.run+".lock", true)
-	if err != nil {
+	if w.held, err = openLocked(w.run+".lock", true); err != nil {
 		return nil, err
 	}
-	w.held = append(w.held, held)
 	return w, nil
 }
 
@@ -115,7 +105,7 @@ func (w *workspace) close() error {
 	if err := os.RemoveAll(w.run); err != nil {
 		return fmt.Errorf("remove the folder of the test servers: %w", err)
 	}
-	return os.Remove(w.run + ".lock")
+	return errors.Join(os.Remove(w.run+".lock"), w.held.Close())
 }
 
 // maxSocketDir is the longest name of a folder in which a server can make its socket: Unix allows 107 bytes altogether.
@@ -135,52 +125,6 @@ func (w *workspace) serverDir(name string, a account) (string, error) {
 	}
 	return dir, nil
 }
-
-// The ports lie below those that Linux gives to outgoing connections: another program's connection never takes the port
-// of a server that a test has stopped, and no client connects to itself on it.
-const (
-	firstPort = 20000
-	portCount = 12000
-)
-
-// freePort returns a port of 127.0.0.1 on which nothing listens, and takes it away from all other test binaries until
-// this one ends, so that a server can be stopped and started again on it.
-func (w *workspace) freePort() (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for range portCount {
-		port := w.port
-		w.port++
-		if w.port == firstPort+portCount {
-			w.port = firstPort
-		}
-		f, err := openLocked(filepath.Join(w.root, fmt.Sprintf("port-%d.lock", port)), false)
-		if err != nil {
-			return 0, err
-		}
-		if f == nil {
-			continue
-		}
-		l, err := listen(port)
-		if err != nil {
-			_ = f.Close()
-			continue
-		}
-		if err := l.Close(); err != nil {
-			return 0, fmt.Errorf("try port %d: %w", port, err)
-		}
-		w.held = append(w.held, f)
-		return port, nil
-	}
-	return 0, fmt.Errorf("no free port between %d and %d", firstPort, firstPort+portCount)
-}
-
-func listen(port int) (net.Listener, error) {
-	var config net.ListenConfig
-	return config.Listen(context.Background(), "tcp", address(port))
-}
-
-func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // openLocked opens a lock file and locks it. It returns nil without an error when wait is not set and another process
 // holds the lock.

@@ -99,8 +99,12 @@ func TestCatalogPostgres_PartitionsAreOneTable(t *testing.T) {
 
 func TestCatalogPostgres_RowsUnknownBeforeAnalyze(t *testing.T) {
 	c, catalog := connect(t, testdb.NamePostgres)
-	c.exec(t, `CREATE TABLE t (id integer PRIMARY KEY)`)
-	if got := table(t, c, catalog, "t").Rows; got != -1 {
-		t.Errorf("Rows is %d, want -1", got)
+	c.exec(t, `CREATE TABLE t (id integer PRIMARY KEY)`, `INSERT INTO t SELECT generate_series(1, 1000)`)
+	if got := table(t, c, catalog, "t"); got.Rows != -1 || got.Bytes <= 0 {
+		t.Errorf("before: Rows %d, Bytes %d; want -1 and the size", got.Rows, got.Bytes)
+	}
+	c.exec(t, `ANALYZE t`)
+	if got := table(t, c, catalog, "t").Rows; got != 1000 {
+		t.Errorf("after: Rows is %d, want 1000", got)
 	}
 }

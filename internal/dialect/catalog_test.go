@@ -84,8 +84,6 @@ func keyColumns(t *dialect.Table) []string {
 	return keys
 }
 
-var ignoreEstimates = cmpopts.IgnoreFields(dialect.Table{}, "Rows", "RowsExact", "Bytes")
-
 // TestCatalog_SameOnEveryDatabase describes one schema that all three databases can hold.
 func TestCatalog_SameOnEveryDatabase(t *testing.T) {
 	for _, name := range testdb.Names() {

@@ -54,7 +54,8 @@ type Counter interface {
 
 // Tally counts the row changes of one transaction. It is used by one goroutine at a time.
 type Tally interface {
-	// Statement is told each statement that the transaction has run and the rows it reports as affected.
+	// Statement is told each statement that the transaction has run and the rows it reports as affected; less than 0
+	// where the driver does not tell, as for INSERT … RETURNING.
 	Statement(query string, affected int64)
 	// Changes returns the counts so far, those of rolled-back savepoints included; the caller subtracts them.
 	Changes(ctx context.Context) (Changes, error)
@@ -69,16 +70,16 @@ type Tally interface {
 type StatementTally struct {
 	Syntax sqltext.Syntax
 	counts Changes
-	opaque bool // a statement changed rows of a table that its text does not tell
+	opaque bool // a statement changed rows, but not to be known how many or of which table
 }
 
 // Statement adds one statement's rows to its table.
 func (t *StatementTally) Statement(query string, affected int64) {
-	if affected <= 0 {
+	if affected == 0 {
 		return
 	}
 	verb, table, ok := sqltext.Target(t.Syntax, query)
-	if !ok {
+	if !ok || affected < 0 {
 		t.opaque = t.opaque || sqltext.Classify(t.Syntax, query)&sqltext.Writes != 0
 		return
 	}
@@ -106,7 +107,7 @@ func (t *StatementTally) Notes(_ context.Context, changed Changes) ([]string, er
 		notes = append(notes, "counts are the rows that the statements reported; rows changed by triggers and cascades are not in them")
 	}
 	if t.opaque {
-		notes = append(notes, "a statement changed rows of a table that its text does not name; they are not counted")
+		notes = append(notes, "a statement did not tell how many rows it changed or of which table (INSERT … RETURNING, say); they are not counted")
 	}
 	return notes, nil
 }

@@ -74,13 +74,18 @@ func fold(id dialect.Ident) string {
 // relation finds a table, view or foreign table; without a schema it is the first one on the search path.
 // It returns nil when there is none.
 func relation(ctx context.Context, q dialect.Queryer, schema, name string) (t *dialect.Table, oid int64, err error) {
-	// reltuples is -1 for a table that was never analysed, and then the sum over a tree says nothing.
+	// A partitioned table holds nothing itself, and pg_partition_tree knows no other tables. reltuples is -1 for a
+	// table that was never analysed, and then the sum over a tree says nothing.
 	const query = `
-SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind NOT IN ('r', 'p'),
-  COALESCE((SELECT CASE WHEN min(p.reltuples) < 0 THEN -1 ELSE sum(p.reltuples) END
-            FROM pg_partition_tree(c.oid) pt JOIN pg_class p ON p.oid = pt.relid WHERE pt.isleaf), -1)::int8,
-  COALESCE((SELECT sum(pg_total_relation_size(pt.relid)) FROM pg_partition_tree(c.oid) pt WHERE pt.isleaf), -1)::int8
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind NOT IN ('r', 'p'), leaf.rows, leaf.bytes
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL (
+  SELECT COALESCE(CASE WHEN min(p.reltuples) < 0 THEN -1 ELSE sum(p.reltuples) END, -1)::int8 AS rows,
+    COALESCE(sum(pg_total_relation_size(p.oid)), -1)::int8 AS bytes
+  FROM pg_class p
+  WHERE p.oid = c.oid AND c.relkind <> 'p' OR p.oid IN (SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf)
+) leaf
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND c.relname = ?::text
   AND CASE WHEN ?::text = '' THEN pg_table_is_visible(c.oid) ELSE n.nspname = ?::text END`

@@ -22,7 +22,8 @@ func shouldPing(_ context.Context, p pgxpool.ShouldPingParams) bool {
 }
 
 // readable reports whether conn has bytes or its end waiting. A connection that cannot be looked at counts as
-// readable: the ping decides.
+// readable: the ping decides. It must not wait for the connection's reader: pgx leaves one behind after a slow write, which
+// reads on until the next answer comes, so the descriptor is taken with Control and not with Read.
 func readable(conn net.Conn) bool {
 	if tls, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = tls.NetConn()
@@ -36,11 +37,10 @@ func readable(conn net.Conn) bool {
 		return true
 	}
 	idle := false
-	err = raw.Read(func(fd uintptr) bool {
+	err = raw.Control(func(fd uintptr) {
 		var buf [1]byte
 		_, _, err := syscall.Recvfrom(int(fd), buf[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		idle = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK
-		return true
 	})
 	return err != nil || !idle
 }

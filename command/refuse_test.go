@@ -1,0 +1,93 @@
+package command_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/drover-dev/drover"
+	"github.com/drover-dev/drover/internal/testdb"
+)
+
+// TestPurge_Refusals runs the whole program, so that the golden files hold what a user reads. Nothing is changed by any
+// of them.
+func TestPurge_Refusals(t *testing.T) {
+	tests := []struct {
+		name string
+		args []string
+		code int
+	}{
+		{"no table", []string{"--where", "1 = 1"}, drover.ExitUsage},
+		{"empty table", []string{"--table", "", "--where", "1 = 1"}, drover.ExitUsage},
+		{"no condition", []string{"--table", "events"}, drover.ExitUsage},
+		{"empty condition", []string{"--table", "events", "--where", "  "}, drover.ExitUsage},
+		{"condition and all", []string{"--table", "events", "--where", "id = 1", "--all"}, drover.ExitUsage},
+		{"escape", []string{"--table", "events", "--where", "1=1) OR (1=1"}, drover.ExitUsage},
+		{"comment", []string{"--table", "events", "--where", "id = 1 -- only one"}, drover.ExitUsage},
+		{"semicolon", []string{"--table", "events", "--where", "id = 1; DROP TABLE events"}, drover.ExitUsage},
+		{"unknown table", []string{"--table", "evnets", "--all"}, drover.ExitUsage},
+		{"far table", []string{"--table", "customers", "--all"}, drover.ExitUsage},
+		{"malformed table", []string{"--table", "a.b.c.d", "--all"}, drover.ExitUsage},
+		{"view", []string{"--table", "recent", "--all"}, drover.ExitUsage},
+		{"no key", []string{"--table", "plain", "--all"}, drover.ExitUsage},
+		{"unknown column", []string{"--table", "events", "--where", "statsu = 'done'"}, drover.ExitUsage},
+		{"far column", []string{"--table", "events", "--where", "colour = 'red'"}, drover.ExitUsage},
+		{"syntax", []string{"--table", "events", "--where", "status = = 'done'"}, drover.ExitUsage},
+		{"unknown function", []string{"--table", "events", "--where", "nope(status) = 1"}, drover.ExitUsage},
+		{"batch size", []string{"--table", "events", "--all", "--batch-size", "0"}, drover.ExitUsage},
+		{"limit", []string{"--table", "events", "--all", "--limit", "0"}, drover.ExitUsage},
+		{"nobody to ask", []string{"--table", "events", "--where", "id = 3"}, drover.ExitUsage},
+		{"protected rows", []string{"--table", "events", "--where", "id < 5", "--no-input", "-v", "0"}, drover.ExitRefused},
+		{"protected rows, dry run", []string{"--table", "events", "--where", "id < 5", "--dry-run"}, drover.ExitRefused},
+		{"unknown database", []string{"--table", "events", "--all", "--database", "defaul"}, drover.ExitUsage},
+	}
+	each(t, func(t *testing.T, b *bench) {
+		b.events(t, 30)
+		b.exec(t,
+			`CREATE TABLE plain (id integer)`,
+			`CREATE VIEW recent AS SELECT id FROM events`,
+			`CREATE TABLE bookings (id integer NOT NULL PRIMARY KEY, event integer,
+			 CONSTRAINT bookings_event FOREIGN KEY (event) REFERENCES events (id) ON DELETE RESTRICT)`,
+			`CREATE INDEX bookings_event_index ON bookings (event)`,
+			`INSERT INTO bookings VALUES (1, 4), (2, 9)`,
+		)
+		var all strings.Builder
+		b.unchanged(t, func() {
+			for _, tt := range tests {
+				var stdout, stderr bytes.Buffer
+				code := newApp().Run(t.Context(), drover.Env{
+					Args: append([]string{"purge"}, tt.args...), Environ: []string{"DATABASE_URL=" + b.URL},
+					Stdout: &stdout, Stderr: &stderr,
+				})
+				if code != tt.code {
+					t.Errorf("%s: exit code %d, want %d\n%s", tt.name, code, tt.code, stderr.String())
+				}
+				fmt.Fprintf(&all, "== %s (exit %d)\n%s%s", tt.name, code, b.stable(stdout.String()), b.stable(stderr.String()))
+			}
+		})
+		golden(t, "refusals."+b.Name, all.String())
+	})
+}
+
+// A misspelt name in double quotes is a string to SQLite, for which nearly any comparison holds.
+func TestPurge_QuotedNameIsNoString(t *testing.T) {
+	b := newBench(t, testdb.Fresh(t, testdb.NameSQLite))
+	b.events(t, 30)
+	_, err := b.call(t, "--table", "events", "--where", `"statsu" <> 'done'`, "--no-input")
+	if err == nil || !strings.Contains(err.Error(), `no column "statsu"`) {
+		t.Errorf("got %v", err)
+	}
+	b.wantCount(t, "SELECT count(*) FROM events", 30)
+	b.mustCall(t, "--table", "events", "--where", `"Status" = 'done' AND events."id" < 10`, "--no-input")
+	b.wantCount(t, "SELECT count(*) FROM events", 27)
+}
+
+// The operators of jsonb that are written with a question mark are no placeholders.
+func TestPurge_QuestionMarkOperator(t *testing.T) {
+	b := newBench(t, testdb.Fresh(t, testdb.NamePostgres))
+	b.exec(t, `CREATE TABLE t (id integer PRIMARY KEY, doc jsonb)`, `INSERT INTO t VALUES (1, '{"a": 1}'), (2, '{"b": 1}'), (3, '{"c?": 1}')`)
+	b.mustCall(t, "--table", "t", "--where", `doc ? 'a' OR doc ?| array['c?']`, "--no-input")
+	b.wantCount(t, "SELECT count(*) FROM t WHERE id = 2", 1)
+	b.wantCount(t, "SELECT count(*) FROM t", 1)
+}

@@ -231,7 +231,7 @@ func (p *Progress) render(last bool) {
 	p.mu.Unlock()
 	switch p.kind {
 	case progressLive:
-		lines := term.Block(s, p.inv.colourErr)
+		lines := term.Block(s, p.inv.screen.Columns(), p.inv.colourErr)
 		if last {
 			p.inv.screen.KeepBlock(lines)
 		} else {

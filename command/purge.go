@@ -144,6 +144,7 @@ func (p *purge) execute(ctx context.Context, plan *purgePlan) error {
 		c.JSON(p.document(plan))
 	} else {
 		c.Detail(1, "%s", p.screen(plan))
+		c.Detail(1, "")
 	}
 	if err := p.refuseBlocked(plan); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/internal/dialect"
 	"github.com/drover-dev/drover/internal/keyset"
+	"github.com/drover-dev/drover/internal/sqltext"
 )
 
 // screen is the plan as a block of text.
@@ -52,9 +53,14 @@ func (p *purge) screen(plan *purgePlan) string {
 	if len(plan.sample) > 0 {
 		b.WriteByte('\n')
 	}
+	columns, hidden := p.sampleColumns()
 	label = "Sample"
-	for _, row := range plan.sample {
-		line(label, "%s", p.sampleLine(row))
+	for i, row := range plan.sample {
+		text := p.sampleLine(row, columns)
+		if hidden > 0 && i == len(plan.sample)-1 {
+			text += fmt.Sprintf("  ... %d more (-v 2 for all columns)", hidden)
+		}
+		line(label, "%s", text)
 		label = ""
 	}
 	line("SQL", "%s", plan.sql)
@@ -77,7 +83,7 @@ func (p *purge) tableLine(plan *purgePlan) string {
 }
 
 func (p *purge) matchLine(plan *purgePlan) string {
-	text := fmt.Sprintf("%s (counted in %s)", plural(plan.matched, "row"), fine(plan.counted))
+	text := fmt.Sprintf("%s (counted in %s)", plural(plan.matched, "row"), drover.Duration(plan.counted))
 	if plan.matched > 0 && plan.tableRows >= plan.matched {
 		text += fmt.Sprintf("   %.1f %%", float64(plan.matched)/float64(plan.tableRows)*100)
 	}
@@ -127,42 +133,44 @@ const (
 	sampleWidth   = 40 // of a value, but for -v 2
 )
 
-// sampleLine shows the key's columns of a row first.
-func (p *purge) sampleLine(row sampleRow) string {
-	all := p.call.Verbosity() >= 2
-	var parts []string
-	add := func(c dialect.Column, value any) {
-		text := printable(strings.TrimRight(keyset.Text(value), " "))
-		if runes := []rune(text); !all && len(runes) > sampleWidth {
+// sampleColumns are the columns that a sample row shows: the key's, those that the condition names, then the others. hidden is
+// the number of those that are left for -v 2.
+func (p *purge) sampleColumns() (columns []int, hidden int) {
+	named := func(c dialect.Column) bool {
+		return slices.ContainsFunc(p.tokens(), func(t sqltext.Token) bool {
+			return t.Kind == sqltext.Word && strings.EqualFold(t.Text, c.Name) || t.Kind == sqltext.QuotedIdent && unquoted(t.Text) == c.Name
+		})
+	}
+	for _, wanted := range []func(dialect.Column) bool{
+		func(c dialect.Column) bool { return slices.Contains(p.key.Columns, c.Name) },
+		named,
+		func(dialect.Column) bool { return true },
+	} {
+		for i, c := range p.table.Columns {
+			if wanted(c) && !slices.Contains(columns, i) {
+				columns = append(columns, i)
+			}
+		}
+	}
+	if shown := max(sampleColumns, len(p.key.Columns)); p.call.Verbosity() < 2 && len(columns) > shown {
+		return columns[:shown], len(columns) - shown
+	}
+	return columns, 0
+}
+
+func (p *purge) sampleLine(row sampleRow, columns []int) string {
+	parts := make([]string, len(columns))
+	for i, column := range columns {
+		text := printable(strings.TrimRight(keyset.Text(row[column]), " "))
+		if runes := []rune(text); p.call.Verbosity() < 2 && len(runes) > sampleWidth {
 			text = string(runes[:sampleWidth-1]) + "…"
 		}
 		if text == "" {
 			text = "''"
 		}
-		parts = append(parts, c.Name+" "+text)
+		parts[i] = p.table.Columns[column].Name + " " + text
 	}
-	for _, name := range p.key.Columns {
-		for i, c := range p.table.Columns {
-			if c.Name == name {
-				add(c, row[i])
-			}
-		}
-	}
-	more := 0
-	for i, c := range p.table.Columns {
-		switch {
-		case slices.Contains(p.key.Columns, c.Name):
-		case all || len(parts) < sampleColumns:
-			add(c, row[i])
-		default:
-			more++
-		}
-	}
-	text := strings.Join(parts, "  ")
-	if more > 0 {
-		text += fmt.Sprintf("  ... %d more (-v 2 for all columns)", more)
-	}
-	return text
+	return strings.Join(parts, "  ")
 }
 
 // printable keeps what stands in a table from moving the cursor or changing colours.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -55,20 +54,12 @@ func (r *purgeRun) summary() string {
 		line("", "rows that came to match since the start are left; run the same command again for them")
 	}
 	line("Batches", "%s ok   0 failed   %s   size %s   p50 %s   p95 %s   max %s", drover.Count(r.batches), r.retriedText(),
-		drover.Count(int64(r.plan.size)), fine(r.times.percentile(50)), fine(r.times.percentile(95)), fine(r.times.max))
+		drover.Count(int64(r.plan.size)), drover.Duration(r.times.percentile(50)), drover.Duration(r.times.percentile(95)), drover.Duration(r.times.max))
 	line("Rate", "%s rows/s average", drover.Count(int64(r.rate()+0.5)))
 	if r.table.Reclaim != "" {
 		line("Space", "%s is advised", r.table.Reclaim)
 	}
 	return b.String()
-}
-
-// fine writes a batch's time with the digits that tell fast batches apart.
-func fine(d time.Duration) string {
-	if d < time.Second {
-		return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) + "s"
-	}
-	return strconv.FormatFloat(d.Seconds(), 'f', 2, 64) + "s"
 }
 
 func (r *purgeRun) retriedText() string {

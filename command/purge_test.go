@@ -127,7 +127,7 @@ var unstable = []struct {
 	{regexp.MustCompile(`( Table +\S+) .*`), "$1 SIZE"}, // an estimate, which the server may refresh at any time
 	{regexp.MustCompile(`[\d.]+ %`), "PERCENT"},
 	{regexp.MustCompile(`[\d,]+ rows/s`), "N rows/s"},
-	{regexp.MustCompile(`\d+\.\d+s`), "TIME"},
+	{regexp.MustCompile(`\b\d+(\.\d+)?m?s\b`), "TIME"},
 }
 
 // stable takes out of a text what differs from run to run: times, sizes, addresses, estimates.

@@ -35,11 +35,15 @@ func Clock(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d", s/60, s%60)
 }
 
-// Duration writes a length of time in words' order: "0.4s", "41s", "2m31s", "3h05m". Below ten seconds it keeps one
-// decimal, because there the decimal is what people compare.
+// Duration writes a length of time in words' order: "0.2ms", "12ms", "0.4s", "41s", "2m31s", "3h05m". It keeps one decimal
+// below a millisecond and below ten seconds, because there the decimal is what people compare.
 func Duration(d time.Duration) string {
 	d = max(d, 0)
 	switch {
+	case 0 < d && d < time.Millisecond:
+		return fmt.Sprintf("%.1fms", d.Seconds()*1000)
+	case 0 < d && d < 100*time.Millisecond:
+		return fmt.Sprintf("%.0fms", d.Seconds()*1000)
 	case d < 9950*time.Millisecond:
 		return fmt.Sprintf("%.1fs", d.Seconds())
 	case d < time.Minute-500*time.Millisecond:

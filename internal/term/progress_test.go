@@ -29,26 +29,29 @@ func deleting() (*Meter, time.Time) {
 func TestBlock(t *testing.T) {
 	m, now := deleting()
 	want := []string{
-		"purge events  [#########...........................]  25.1 %   80,000 / 318,240 rows   batch 80/319",
+		"purge events  [########.........................]  25.1 %   80,000 / 318,240 rows   batch 80/319",
 		"  2,000 rows/s   elapsed 0:40   ETA 1:59   lag 0.2s   retries 1",
 		"  batch 80: 1,000 rows in 0.44s",
 	}
-	if diff := cmp.Diff(want, Block(m.Snapshot(now), false)); diff != "" {
+	if diff := cmp.Diff(want, Block(m.Snapshot(now), 100, false)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+	if got, want := Block(m.Snapshot(now), 80, false)[0], "purge events  [###..........]  25.1 %   80,000 / 318,240 rows   batch 80/319"; got != want {
+		t.Errorf("80 columns:\ngot  %q\nwant %q", got, want)
+	}
 	m.Pause("replica db2 lag 3.1s > 2.0s", now)
-	if got := Block(m.Snapshot(now), false); got[2] != "  waiting: replica db2 lag 3.1s > 2.0s" {
+	if got := Block(m.Snapshot(now), 100, false); got[2] != "  waiting: replica db2 lag 3.1s > 2.0s" {
 		t.Errorf("waiting: %q", got)
 	}
 	m.Set(318240, now)
 	m.Finish(now)
-	got := Block(m.Snapshot(now), false)
-	if len(got) != 2 || !strings.Contains(got[0], "["+strings.Repeat("#", 36)+"]  100.0 %") || strings.Contains(got[1], "ETA") {
+	got := Block(m.Snapshot(now), 100, false)
+	if len(got) != 2 || !strings.Contains(got[0], "["+strings.Repeat("#", 33)+"]  100.0 %") || strings.Contains(got[1], "ETA") {
 		t.Errorf("finished: %q", got)
 	}
 	unknown := NewMeter(Snapshot{Label: "import", Unit: "lines", Done: 0}, noon)
 	unknown.Set(1234, noon.Add(2*time.Second))
-	if got := Block(unknown.Snapshot(noon.Add(2*time.Second)), false); got[0] != "import   1,234 lines" || got[1] != "  617 lines/s   elapsed 0:02" {
+	if got := Block(unknown.Snapshot(noon.Add(2*time.Second)), 100, false); got[0] != "import   1,234 lines" || got[1] != "  617 lines/s   elapsed 0:02" {
 		t.Errorf("no total: %q", got)
 	}
 }

@@ -7,22 +7,20 @@ import (
 	"time"
 )
 
-const barCells = 36
+// The bar is as wide as the rest of its line allows, within these bounds.
+const (
+	minBar = 8
+	maxBar = 36
+)
 
-// Block renders a snapshot as the lines of a live block: the bar, the numbers, the latest step.
-func Block(s Snapshot, colour bool) []string {
-	var head strings.Builder
-	head.WriteString(s.Label)
+// Block renders a snapshot as the lines of a live block, for a screen of width columns: the bar, the numbers, the latest step.
+func Block(s Snapshot, width int, colour bool) []string {
+	head := s.Label + "   " + numbers(s)
 	if s.Total > 0 {
-		fmt.Fprintf(&head, "  [%s]  %s   %s / %s %s", bar(s, colour), Percent(s.Done, s.Total), Count(s.Done), total(s), s.Unit)
-	} else {
-		fmt.Fprintf(&head, "   %s %s", Count(s.Done), s.Unit)
-	}
-	if s.Batch > 0 {
-		fmt.Fprintf(&head, "   batch %s", Count(s.Batch))
-		if s.Batches > 0 {
-			head.WriteString("/" + Count(s.Batches))
-		}
+		last := s // its numbers are the widest: the bar keeps its width while they grow
+		last.Done, last.Batch = s.Total, s.Batches
+		cells := width - 1 - len(s.Label) - len("  []  ") - len(numbers(last))
+		head = fmt.Sprintf("%s  [%s]  %s", s.Label, bar(s, min(max(cells, minBar), maxBar), colour), numbers(s))
 	}
 	parts := []string{fmt.Sprintf("%s %s/s", Count(int64(s.Rate+0.5)), s.Unit), "elapsed " + Clock(s.Elapsed)}
 	if s.HasETA {
@@ -31,7 +29,7 @@ func Block(s Snapshot, colour bool) []string {
 	for _, f := range s.Facts {
 		parts = append(parts, f.Name+" "+f.Value)
 	}
-	lines := []string{head.String(), "  " + strings.Join(parts, "   ")}
+	lines := []string{head, "  " + strings.Join(parts, "   ")}
 	switch {
 	case s.Waiting != "":
 		lines = append(lines, Warning.Paint("  waiting: "+s.Waiting, colour))
@@ -41,12 +39,27 @@ func Block(s Snapshot, colour bool) []string {
 	return lines
 }
 
-func bar(s Snapshot, colour bool) string {
-	full := barCells
-	if s.Done < s.Total {
-		full = int(float64(max(s.Done, 0)) / float64(s.Total) * barCells)
+// numbers is what stands behind the bar.
+func numbers(s Snapshot) string {
+	text := fmt.Sprintf("%s %s", Count(s.Done), s.Unit)
+	if s.Total > 0 {
+		text = fmt.Sprintf("%s   %s / %s %s", Percent(s.Done, s.Total), Count(s.Done), total(s), s.Unit)
 	}
-	return Success.Paint(strings.Repeat("#", full), colour) + strings.Repeat(".", barCells-full)
+	if s.Batch > 0 {
+		text += "   batch " + Count(s.Batch)
+		if s.Batches > 0 {
+			text += "/" + Count(s.Batches)
+		}
+	}
+	return text
+}
+
+func bar(s Snapshot, cells int, colour bool) string {
+	full := cells
+	if s.Done < s.Total {
+		full = int(float64(max(s.Done, 0)) / float64(s.Total) * float64(cells))
+	}
+	return Success.Paint(strings.Repeat("#", full), colour) + strings.Repeat(".", cells-full)
 }
 
 func total(s Snapshot) string {

@@ -192,7 +192,7 @@ func (s *Screen) drawCode(lines []string) string {
 	var b strings.Builder
 	s.block = make([]string, len(lines))
 	for i, line := range lines {
-		s.block[i] = ansi.Truncate(oneRow(line), s.width()-1, "…")
+		s.block[i] = ansi.Truncate(oneRow(line), s.Columns()-1, "…")
 		b.WriteString(s.block[i])
 		b.WriteByte('\n')
 	}
@@ -215,7 +215,7 @@ func (s *Screen) eraseCode() string {
 	if len(s.block) == 0 {
 		return ""
 	}
-	width, rows := s.width(), 0
+	width, rows := s.Columns(), 0
 	for _, line := range s.block {
 		rows += max(1, (ansi.StringWidth(line)+width-1)/width)
 	}
@@ -234,7 +234,8 @@ func (s *Screen) flushTails() {
 	}
 }
 
-func (s *Screen) width() int {
+// Columns is the terminal's width now.
+func (s *Screen) Columns() int {
 	if s.s.Width != nil {
 		if w := s.s.Width(); w > 1 {
 			return w

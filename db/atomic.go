@@ -197,6 +197,9 @@ func (d *DB) tryHold(ctx context.Context, opts dialect.TxOptions, o owner, f fun
 	if opts.ReadOnly && d.opened.Reader != nil {
 		pool = d.opened.Reader
 	}
+	if opts.Isolation == sql.LevelDefault {
+		opts.Isolation = d.isolation
+	}
 	begin, err := d.dialect.Begin(opts)
 	if err != nil {
 		return false, err
@@ -239,7 +242,7 @@ func (tx *transaction) begin(ctx context.Context, statements []string) error {
 			continue
 		}
 		err := tx.db.intercept(ctx, query, nil, func(ctx context.Context) (err error) {
-			tx.native, err = native.Conn().BeginTx(ctx, pgx.TxOptions{BeginQuery: query})
+			tx.native, err = native.Conn().BeginTx(ctx, pgx.TxOptions{BeginQuery: query, CommitQuery: "COMMIT"})
 			return err
 		})
 		if err != nil {
@@ -283,6 +286,7 @@ func (tx *transaction) unwind() (*scope, error) {
 // commit sends COMMIT and tells a failure from an unknown outcome.
 func (tx *transaction) commit(ctx context.Context) ([]hook, error) {
 	tx.mu.Lock()
+	tx.ended.Store(true) // while mu is held: no other goroutine's statement may come after the COMMIT
 	sent := false
 	err := tx.db.intercept(context.WithoutCancel(ctx), "COMMIT", nil, func(ctx context.Context) error {
 		sent = true
@@ -303,13 +307,26 @@ func (tx *transaction) commit(ctx context.Context) ([]hook, error) {
 	return nil, tx.db.wrap("commit", err)
 }
 
+// sendCommit and sendRollback end the transaction, through pgx where the connection runs on it: so pgx knows that its
+// transaction is over, and refuses large objects that are used later.
 func (tx *transaction) sendCommit(ctx context.Context) error {
-	if tx.db.dialect.Features().Local {
-		return dialect.Exec(ctx, tx.conn, "COMMIT")
-	}
-	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	ctx, cancel := tx.closingContext(ctx, commitTimeout)
 	defer cancel()
+	if tx.native != nil {
+		return tx.native.Commit(ctx)
+	}
 	return dialect.Exec(ctx, tx.conn, "COMMIT")
+}
+
+func (tx *transaction) sendRollback(ctx context.Context) error {
+	ctx, cancel := tx.closingContext(ctx, rollbackTimeout)
+	defer cancel()
+	if tx.native != nil {
+		if err := tx.native.Rollback(ctx); !errors.Is(err, pgx.ErrTxClosed) {
+			return err
+		}
+	}
+	return dialect.Exec(ctx, tx.conn, "ROLLBACK")
 }
 
 // outcomeUnknown reports whether a COMMIT that failed with err may have been done all the same: it was sent, and what
@@ -327,7 +344,15 @@ func (d *DB) outcomeUnknown(err error) bool {
 func (tx *transaction) rollback(ctx context.Context) {
 	tx.closeOpen(true)
 	tx.mu.Lock()
-	err := tx.closing(ctx, "ROLLBACK", rollbackTimeout)
+	tx.ended.Store(true)
+	sent := false
+	err := tx.db.intercept(context.WithoutCancel(ctx), "ROLLBACK", nil, func(ctx context.Context) error {
+		sent = true
+		return tx.sendRollback(ctx)
+	})
+	if !sent { // an interceptor kept it back, but the transaction must not stay open on a pooled connection
+		err = tx.sendRollback(ctx)
+	}
 	tx.mu.Unlock()
 	if err != nil && !tx.db.dialect.Features().Local {
 		tx.discard = true
@@ -338,8 +363,11 @@ func (tx *transaction) rollback(ctx context.Context) {
 // end makes every later use of the transaction an error.
 func (tx *transaction) end(ctx context.Context) {
 	tx.ended.Store(true)
-	if tx.joined != nil {
-		_ = tx.joined.Close()
+	tx.joinMu.Lock()
+	joined := tx.joined
+	tx.joinMu.Unlock()
+	if joined != nil {
+		_ = joined.Close()
 	}
 	if tx.discard {
 		return
@@ -352,7 +380,7 @@ func (tx *transaction) end(ctx context.Context) {
 }
 
 // SetRollback makes the context's innermost block roll back at its end without an error, or takes that back. Outside a block it is
-// [ErrNoBlock]; in a joined transaction, which drover does not end, [ErrManaged].
+// [ErrNoBlock], after its end [ErrEnded], and in a joined transaction, which drover does not end, [ErrManaged].
 func (d *DB) SetRollback(ctx context.Context, rollback bool) error {
 	tx := d.current(ctx)
 	if tx == nil {
@@ -361,7 +389,10 @@ func (d *DB) SetRollback(ctx context.Context, rollback bool) error {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 	s := tx.scopes[len(tx.scopes)-1]
-	if s.role == roleRoot && tx.owner == ownerCaller {
+	switch {
+	case tx.ended.Load():
+		return ErrEnded
+	case s.role == roleRoot && tx.owner == ownerCaller:
 		return ErrManaged
 	}
 	s.rollback = rollback
@@ -369,7 +400,7 @@ func (d *DB) SetRollback(ctx context.Context, rollback bool) error {
 }
 
 // WillRollback reports whether the context's block will be rolled back at its end whatever its function returns: because
-// [DB.SetRollback] asked for it or because a statement has failed. Outside a block it is [ErrNoBlock].
+// [DB.SetRollback] asked for it or because a statement has failed. Outside a block it is [ErrNoBlock], and after its end [ErrEnded].
 func (d *DB) WillRollback(ctx context.Context) (bool, error) {
 	tx := d.current(ctx)
 	if tx == nil {
@@ -377,6 +408,9 @@ func (d *DB) WillRollback(ctx context.Context) (bool, error) {
 	}
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
+	if tx.ended.Load() {
+		return false, ErrEnded
+	}
 	return tx.scopes[len(tx.scopes)-1].rollback || tx.cause() != nil, nil
 }
 

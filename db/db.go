@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -28,6 +29,24 @@ type core struct {
 	log            *slog.Logger
 	acquireTimeout time.Duration
 	interceptors   []Interceptor
+	isolation      sql.IsolationLevel // of transactions that ask for none, on connections that are not set to one
+
+	routed, routedInBlock lazyPool // for DBTX; the second refuses statements outside blocks
+}
+
+// lazyPool is a *sql.DB that is opened when it is first needed.
+type lazyPool struct {
+	once sync.Once
+	pool *sql.DB
+}
+
+// close closes the pool, and keeps one that was never needed from being opened.
+func (l *lazyPool) close() error {
+	l.once.Do(func() {})
+	if l.pool == nil {
+		return nil
+	}
+	return l.pool.Close()
 }
 
 // Alias returns the name that the database is configured under; "default" where none was given.
@@ -54,7 +73,9 @@ func (d *DB) Version(ctx context.Context) (string, error) {
 }
 
 // Close closes the pools that [Open] opened. Pools given to [From] and [FromPgx] are left open.
-func (d *DB) Close() error { return d.opened.Close() }
+func (d *DB) Close() error {
+	return errors.Join(d.core.routed.close(), d.core.routedInBlock.close(), d.opened.Close())
+}
 
 // RequireBlock returns a view of d that refuses statements sent outside a block with [ErrOutsideBlock]. A dry run hands
 // it out, so that a statement sent with the wrong context fails instead of changing data for good.
@@ -112,7 +133,7 @@ func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
 	rebound, err := d.rebind(query, args)
 	if err != nil {
-		rebound = query // the database's own error for the statement tells the same
+		return refusedRow(ctx, err)
 	}
 	return d.DBTX().QueryRowContext(ctx, rebound, args...)
 }
@@ -145,6 +166,16 @@ func (d *DB) acquire(ctx context.Context, pool *sql.DB) (*sql.Conn, error) {
 		return nil, &AcquireError{Alias: d.alias, Waited: d.acquireTimeout, SingleWriter: d.dialect.Features().SingleWriter}
 	}
 	return nil, d.wrap("connect", err)
+}
+
+// exhausted reports whether every connection that pool may open is in use.
+func (d *DB) exhausted(pool *sql.DB) bool {
+	if native := d.opened.Native; native != nil && pool == d.opened.Pool {
+		s := native.Stat()
+		return s.AcquiredConns() >= s.MaxConns()
+	}
+	s := pool.Stats()
+	return s.MaxOpenConnections > 0 && s.InUse >= s.MaxOpenConnections
 }
 
 // pool picks the pool for a statement outside a block.

@@ -54,9 +54,9 @@ func (d *DB) DryRun(ctx context.Context, fn func(ctx context.Context) error) (*P
 			err = popErr
 		case root.cause != nil:
 			err = &BrokenError{Cause: root.cause}
-		case d.dialect.CheckDeferred() != "":
+		default:
 			tx.mu.Lock()
-			err = d.wrap("commit", tx.judge(tx.control(ctx, d.dialect.CheckDeferred())))
+			err = d.wrap("commit", tx.judge(d.dialect.CheckDeferred(ctx, tx.conn)))
 			tx.mu.Unlock()
 		}
 		preview = tx.preview(ctx)

@@ -51,8 +51,15 @@ func (d *DB) join(ctx context.Context, conn driver.Conn, native pgx.Tx) (context
 	return tx.context(ctx), leave, nil
 }
 
-// sqlTxConn presents a *sql.Tx as a driver connection. Values go through database/sql twice, which leaves them as they are.
-type sqlTxConn struct{ tx *sql.Tx }
+// sqlTxConn presents a *sql.Tx, or a pool, as a driver connection. Values go through database/sql twice, which leaves them as they are.
+type sqlTxConn struct{ tx sqlRunner }
+
+// sqlRunner is what a *sql.Tx and a pool have in common.
+type sqlRunner interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+}
 
 var (
 	_ driver.ExecerContext      = sqlTxConn{}
@@ -126,7 +133,9 @@ type sqlRows struct {
 	rows  *sql.Rows
 	names []string
 	types []*sql.ColumnType
-	dest  []any
+	// Scan takes NULL into an *any, but not into a *driver.Value.
+	values []any
+	dest   []any // pointers to values
 }
 
 func newSQLRows(rows *sql.Rows) (*sqlRows, error) {
@@ -138,7 +147,11 @@ func newSQLRows(rows *sql.Rows) (*sqlRows, error) {
 	if err != nil {
 		return nil, errors.Join(err, rows.Close())
 	}
-	return &sqlRows{rows: rows, names: names, types: types, dest: make([]any, len(names))}, nil
+	r := &sqlRows{rows: rows, names: names, types: types, values: make([]any, len(names)), dest: make([]any, len(names))}
+	for i := range r.values {
+		r.dest[i] = &r.values[i]
+	}
+	return r, nil
 }
 
 func (r *sqlRows) Columns() []string { return r.names }
@@ -151,10 +164,13 @@ func (r *sqlRows) Next(dest []driver.Value) error {
 		}
 		return io.EOF
 	}
-	for i := range dest {
-		r.dest[i] = &dest[i]
+	if err := r.rows.Scan(r.dest...); err != nil {
+		return err
 	}
-	return r.rows.Scan(r.dest...)
+	for i, value := range r.values {
+		dest[i] = value
+	}
+	return nil
 }
 
 func (r *sqlRows) ColumnTypeScanType(i int) reflect.Type        { return r.types[i].ScanType() }

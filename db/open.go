@@ -107,14 +107,15 @@ const knownSchemes = "use postgres://, mysql://, mariadb:// or sqlite:"
 
 // From makes a database of a pool that the caller opened and will close. The driver decides the dialect: pgx (stdlib) and
 // lib/pq are PostgreSQL, go-sql-driver is MySQL, and any driver whose package is named for it is SQLite. With pgx native access works
-// inside blocks. The pool's settings stay as they are: give an SQLite pool SetMaxOpenConns(1), and MySQL clientFoundRows=true.
+// inside blocks. The pool's settings stay as they are: [MaxConns] does nothing, [DefaultIsolation] goes with each BEGIN, and without it
+// the server's own default counts. Give an SQLite pool SetMaxOpenConns(1), and MySQL clientFoundRows=true.
 func From(pool *sql.DB, opts ...OpenOption) (*DB, error) {
 	o := openOptionsOf(opts)
 	d, err := dialectOf(pool)
 	if err != nil {
 		return nil, &OpenError{Alias: o.alias, Err: err}
 	}
-	return o.db(&dialect.Opened{Dialect: d, Pool: pool, Address: d.Name() + " (the program's own pool)", Close: func() error { return nil }}), nil
+	return o.adopt(&dialect.Opened{Dialect: d, Pool: pool, Address: d.Name() + " (the program's own pool)", Close: func() error { return nil }})
 }
 
 // dialectOf recognises a driver by its type: database/sql keeps no other name of it.
@@ -143,7 +144,18 @@ func dialectOf(pool *sql.DB) (dialect.Dialect, error) {
 
 // FromPgx makes a database of a PostgreSQL pool that the caller opened and will close.
 func FromPgx(pool *pgxpool.Pool, opts ...OpenOption) (*DB, error) {
-	return openOptionsOf(opts).db(postgres.FromPool(pool)), nil
+	return openOptionsOf(opts).adopt(postgres.FromPool(pool))
+}
+
+// adopt makes a database of a pool that was opened elsewhere. Its connections are not drover's to set, so the default isolation
+// level goes with each BEGIN.
+func (o openOptions) adopt(opened *dialect.Opened) (*DB, error) {
+	if _, err := opened.Dialect.Begin(dialect.TxOptions{Isolation: o.config.Isolation}); err != nil {
+		return nil, &OpenError{Alias: o.alias, Err: &dialect.BadURLError{Reason: err.Error()}}
+	}
+	d := o.db(opened)
+	d.isolation = o.config.Isolation
+	return d, nil
 }
 
 func (o openOptions) db(opened *dialect.Opened) *DB {

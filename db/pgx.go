@@ -5,10 +5,12 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/drover-dev/drover/internal/bound"
 	"github.com/drover-dev/drover/internal/dialect/postgres"
 )
 
@@ -52,10 +54,11 @@ func (x PGXDBTX) runner(ctx context.Context) (pgxRunner, error) {
 	switch {
 	case x.db.current(ctx) != nil:
 		return x.db.PGX(ctx)
-	case x.db.requireBlock:
-		return nil, ErrOutsideBlock
 	case x.db.opened.Native == nil:
 		return nil, ErrNotPGX
+	}
+	if err := x.db.DBTX().outside(ctx, x.db.opened.Pool); err != nil {
+		return nil, err
 	}
 	return x.db.opened.Native, nil
 }
@@ -110,14 +113,13 @@ type pgxTx struct {
 	tx    *transaction
 	conn  *pgx.Conn
 	scope *scope // nil for the block itself
-	over  bool
 }
 
 var _ pgx.Tx = (*pgxTx)(nil)
 
 // do sends one exchange through the block's rules.
 func (t *pgxTx) do(ctx context.Context, query string, args []any, send func(context.Context) (int64, error)) error {
-	if t.over {
+	if t.closed() {
 		return pgx.ErrTxClosed
 	}
 	var values []driver.NamedValue
@@ -129,7 +131,7 @@ func (t *pgxTx) do(ctx context.Context, query string, args []any, send func(cont
 
 // Begin opens a savepoint.
 func (t *pgxTx) Begin(ctx context.Context) (pgx.Tx, error) {
-	if t.over {
+	if t.closed() {
 		return nil, pgx.ErrTxClosed
 	}
 	s, err := t.tx.push(ctx, roleTx, true)
@@ -139,15 +141,24 @@ func (t *pgxTx) Begin(ctx context.Context) (pgx.Tx, error) {
 	return &pgxTx{tx: t.tx, conn: t.conn, scope: s}, nil
 }
 
+// closed reports whether the savepoint has been ended, or what it is in.
+func (t *pgxTx) closed() bool {
+	if t.scope == nil {
+		return false
+	}
+	t.tx.mu.Lock()
+	defer t.tx.mu.Unlock()
+	return !slices.Contains(t.tx.scopes, t.scope)
+}
+
 // Commit releases the savepoint; the block itself refuses.
 func (t *pgxTx) Commit(ctx context.Context) error {
 	switch {
 	case t.scope == nil:
 		return fmt.Errorf("commit: %w", ErrManaged)
-	case t.over:
+	case t.closed():
 		return pgx.ErrTxClosed
 	}
-	t.over = true
 	return t.tx.release(ctx, t.scope)
 }
 
@@ -156,10 +167,9 @@ func (t *pgxTx) Rollback(ctx context.Context) error {
 	switch {
 	case t.scope == nil:
 		return fmt.Errorf("rollback: %w", ErrManaged)
-	case t.over:
+	case t.closed():
 		return pgx.ErrTxClosed
 	}
-	t.over = true
 	return t.tx.revert(ctx, t.scope, nil)
 }
 
@@ -186,9 +196,12 @@ func (t *pgxTx) Query(ctx context.Context, query string, args ...any) (pgx.Rows,
 		if err == nil {
 			t.tx.Track(rows, true)
 		}
-		return 0, err
+		return bound.Uncounted, err
 	})
 	if err != nil {
+		if rows.Rows != nil { // an interceptor's error
+			rows.finish()
+		}
 		return nil, err
 	}
 	return pgxResult{rows}, nil
@@ -213,7 +226,7 @@ func (t *pgxTx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []st
 func (t *pgxTx) Prepare(ctx context.Context, name, query string) (sd *pgconn.StatementDescription, err error) {
 	err = t.do(ctx, query, nil, func(ctx context.Context) (int64, error) {
 		sd, err = t.conn.Prepare(ctx, name, query)
-		return 0, err
+		return bound.Prepared, err
 	})
 	return sd, err
 }
@@ -234,6 +247,9 @@ func (t *pgxTx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		return 0, nil
 	})
 	if err != nil {
+		if batch.BatchResults != nil { // an interceptor's error
+			_ = batch.Close()
+		}
 		return pgxBatch{err: err}
 	}
 	return pgxBatch{pgxResults: batch}

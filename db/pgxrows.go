@@ -1,6 +1,8 @@
 package db
 
 import (
+	"errors"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -10,6 +12,7 @@ type pgxRows struct {
 	pgx.Rows
 	tx   *transaction
 	over bool
+	cut  error // the block closed it before it was read to its end
 }
 
 // finish judges the result set's error once and frees the connection for the next statement.
@@ -19,20 +22,35 @@ func (r *pgxRows) finish() {
 	}
 	r.over = true
 	r.Rows.Close()
-	_ = r.tx.Touch(r.Err)
+	_ = r.tx.Touch(r.Rows.Err)
 	r.tx.Forget(r)
 }
 
 // Close makes pgxRows an io.Closer for the block's end.
 func (r *pgxRows) Close() error {
+	if !r.over {
+		r.cut = errRowsCut
+	}
 	r.finish()
 	return nil
 }
+
+var errRowsCut = errors.New("the result set was closed at the end of the block that it was opened in")
 
 // pgxResult is pgxRows with pgx's Close.
 type pgxResult struct{ *pgxRows }
 
 func (r pgxResult) Close() { r.finish() }
+
+func (r pgxResult) Err() error {
+	if r.cut != nil {
+		return r.cut
+	}
+	return r.Rows.Err()
+}
+
+// Conn returns nil, as the transaction's does.
+func (r pgxResult) Conn() *pgx.Conn { return nil }
 
 func (r pgxResult) Next() bool {
 	if r.Rows.Next() {

@@ -55,8 +55,8 @@ type transaction struct {
 	openMu sync.Mutex
 	open   []tracked // result sets and prepared statements on the connection
 
-	joinOnce sync.Once
-	joined   *sql.DB
+	joinMu sync.Mutex
+	joined *sql.DB
 }
 
 type tracked struct {
@@ -113,11 +113,33 @@ func (d *DB) outside(ctx context.Context) context.Context {
 	return context.WithValue(ctx, contextKey{d.core}, (*transaction)(nil))
 }
 
-// sql returns the *sql.DB that is bound to the transaction's connection.
+// sql returns the *sql.DB that is bound to the transaction's connection. After the end it is closed.
 func (tx *transaction) sql() *sql.DB {
-	tx.joinOnce.Do(func() { tx.joined = bound.Open(tx) })
+	tx.joinMu.Lock()
+	defer tx.joinMu.Unlock()
+	switch {
+	case tx.joined != nil:
+	case tx.ended.Load():
+		return closedDB()
+	default:
+		tx.joined = bound.Open(tx)
+	}
 	return tx.joined
 }
+
+// Closed is called when somebody has closed the *sql.DB, as `defer client.Close()` does: the next who asks gets another one.
+func (tx *transaction) Closed() {
+	tx.joinMu.Lock()
+	defer tx.joinMu.Unlock()
+	tx.joined = nil
+}
+
+// closedDB is what joins a transaction that has ended before anybody asked for its *sql.DB.
+var closedDB = sync.OnceValue(func() *sql.DB {
+	closed := sql.OpenDB(refused{ErrEnded})
+	_ = closed.Close()
+	return closed
+})
 
 // Conn returns the live connection.
 func (tx *transaction) Conn() driver.Conn { return tx.conn }
@@ -139,8 +161,11 @@ func (tx *transaction) Do(ctx context.Context, query string, args []driver.Named
 		affected, err = send(ctx)
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return tx.judge(err)
+	case affected == bound.Prepared:
+		return nil
 	}
 	if tx.tally != nil {
 		tx.tally.Statement(query, affected)
@@ -185,7 +210,11 @@ func (tx *transaction) look() {
 	if tx.native == nil || tx.cause() != nil {
 		return
 	}
-	if damage := tx.db.dialect.Broken(tx.conn, nil); damage != dialect.Harmless {
+	switch damage := tx.db.dialect.Broken(tx.conn, nil); damage {
+	case dialect.Harmless:
+	case dialect.Transaction:
+		tx.mark(damage, tx.lost())
+	default:
 		tx.mark(damage, errServerAborted)
 	}
 }
@@ -217,10 +246,15 @@ func (tx *transaction) judge(err error) error {
 	damage := tx.db.dialect.Broken(tx.conn, err)
 	if errors.Is(err, driver.ErrBadConn) {
 		// database/sql would answer ErrBadConn by trying again on a new connection, outside the transaction.
-		err = &Error{Op: "statement", Alias: tx.db.alias, Kind: ErrConnectionLost, Err: errConnectionClosed}
+		err = tx.lost()
 	}
-	tx.mark(damage, err)
+	tx.mark(damage, tx.db.wrap("statement", err))
 	return err
+}
+
+// lost is the error of a connection that is gone, where the driver has none that tells more.
+func (tx *transaction) lost() error {
+	return &Error{Op: "statement", Alias: tx.db.alias, Kind: ErrConnectionLost, Err: errConnectionClosed}
 }
 
 var errConnectionClosed = errors.New("the connection to the server is closed")
@@ -287,15 +321,21 @@ func (tx *transaction) control(ctx context.Context, query string) error {
 	})
 }
 
-// closing is control with a context that outlives the caller's, for statements that end something.
-func (tx *transaction) closing(ctx context.Context, query string, timeout time.Duration) error {
-	ctx = context.WithoutCancel(ctx)
-	if tx.db.dialect.Features().Local {
-		return tx.control(ctx, query)
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+// closing is control with a context that outlives the caller's, for statements that end a savepoint.
+func (tx *transaction) closing(ctx context.Context, query string) error {
+	ctx, cancel := tx.closingContext(ctx, rollbackTimeout)
 	defer cancel()
 	return tx.control(ctx, query)
+}
+
+// closingContext returns a context for ending something: it outlives the caller's and has a deadline of its own where a
+// network could keep it waiting.
+func (tx *transaction) closingContext(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	ctx = context.WithoutCancel(ctx)
+	if tx.db.dialect.Features().Local {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, timeout)
 }
 
 // push opens a savepoint, or a scope without one.
@@ -329,7 +369,7 @@ func (tx *transaction) push(ctx context.Context, r role, savepoint bool) (*scope
 // it: two goroutines have used the transaction. The caller holds mu.
 func (tx *transaction) pop(s *scope) error {
 	i := slices.Index(tx.scopes, s)
-	if i < 0 {
+	if i < 0 || tx.ended.Load() {
 		return sql.ErrTxDone
 	}
 	inner := tx.scopes[i+1:]
@@ -339,13 +379,18 @@ func (tx *transaction) pop(s *scope) error {
 		return err
 	}
 	for _, left := range inner {
-		if left.cause != nil {
+		switch {
+		case left.cause != nil:
 			s.fail(left.cause) // nobody rolled the savepoint back, so its failure is the outer's
+		case left.role == roleTx && s.role != roleTx:
+			s.fail(errUnended) // on a pool its work would be lost, so it must not be kept here
 		}
 	}
 	tx.scopes = tx.scopes[:i]
 	return nil
 }
+
+var errUnended = errors.New("a transaction that was begun inside the block was neither committed nor rolled back")
 
 // release keeps the work of s as its parent's. A savepoint that cannot be released breaks the parent.
 func (tx *transaction) release(ctx context.Context, s *scope) error {
@@ -363,7 +408,7 @@ func (tx *transaction) release(ctx context.Context, s *scope) error {
 	case s.name == "":
 		return nil
 	}
-	if err := tx.closing(ctx, "RELEASE SAVEPOINT "+s.name, rollbackTimeout); err != nil {
+	if err := tx.closing(ctx, "RELEASE SAVEPOINT "+s.name); err != nil {
 		err = tx.db.wrap("release a savepoint", err)
 		tx.mark(max(dialect.Statement, tx.db.dialect.Broken(tx.conn, err)), err)
 		return err
@@ -396,9 +441,9 @@ func (tx *transaction) undo(ctx context.Context, s *scope, result error) error {
 		tx.mark(dialect.Statement, cause)
 		return result
 	}
-	err := tx.closing(ctx, "ROLLBACK TO SAVEPOINT "+s.name, rollbackTimeout)
+	err := tx.closing(ctx, "ROLLBACK TO SAVEPOINT "+s.name)
 	if err == nil {
-		err = tx.closing(ctx, "RELEASE SAVEPOINT "+s.name, rollbackTimeout)
+		err = tx.closing(ctx, "RELEASE SAVEPOINT "+s.name)
 	}
 	if err != nil {
 		err = tx.db.wrap("roll back to a savepoint", err)

@@ -18,7 +18,8 @@ import (
 type Session interface {
 	// Conn is the live connection.
 	Conn() driver.Conn
-	// Do sends one statement: it refuses it, or calls send with the connection to itself and judges its error.
+	// Do sends one statement: it refuses it, or calls send with the connection to itself and judges its error. send
+	// returns the number of affected rows, or Prepared or Uncounted.
 	Do(ctx context.Context, query string, args []driver.NamedValue, send func(context.Context) (affected int64, err error)) error
 	// Touch runs what belongs to an open result set or statement, with the connection to itself; an error other than
 	// io.EOF is judged like a statement's.
@@ -30,14 +31,31 @@ type Session interface {
 	Savepoint(ctx context.Context) (driver.Tx, error)
 }
 
+// What send of [Session] returns in place of a number of affected rows.
+const (
+	Prepared  int64 = -1 // the statement was prepared and not run
+	Uncounted int64 = -2 // a driver does not tell the number for a statement that returns rows
+)
+
 // Open returns a *sql.DB over s. Closing it leaves the connection as it is.
 func Open(s Session) *sql.DB { return sql.OpenDB(connector{s}) }
+
+// Conn returns one connection of such a *sql.DB, for a driver that is made of others.
+func Conn(s Session) driver.Conn { return &conn{s} }
 
 type connector struct{ session Session }
 
 func (c connector) Connect(context.Context) (driver.Conn, error) { return &conn{c.session}, nil }
 
 func (c connector) Driver() driver.Driver { return facade{} }
+
+// Close tells the session that its *sql.DB was closed, where it wants to know.
+func (c connector) Close() error {
+	if s, ok := c.session.(interface{ Closed() }); ok {
+		s.Closed()
+	}
+	return nil
+}
 
 // facade is the driver that the *sql.DB reports; nothing can be opened through it.
 type facade struct{}
@@ -125,9 +143,12 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 		} else {
 			s.stmt, err = c.session.Conn().Prepare(query)
 		}
-		return 0, err
+		return Prepared, err
 	})
 	if err != nil {
+		if s.stmt != nil { // an interceptor's error
+			_ = s.Close()
+		}
 		return nil, err
 	}
 	c.session.Track(s, false)
@@ -142,9 +163,12 @@ func queryRows(ctx context.Context, s Session, query string, args []driver.Named
 		if err == nil {
 			s.Track(r, true)
 		}
-		return 0, err
+		return Uncounted, err
 	})
 	if err != nil {
+		if r.rows != nil { // an interceptor's error
+			_ = r.Close()
+		}
 		return nil, err
 	}
 	return r, nil

@@ -2,6 +2,7 @@ package bound
 
 import (
 	"database/sql/driver"
+	"errors"
 	"io"
 	"reflect"
 )
@@ -13,6 +14,9 @@ type rows struct {
 	rows    driver.Rows
 	closed  bool
 }
+
+// errCut is what reading on gives when the block has closed the result set. Database/sql does not read on after its own Close.
+var errCut = errors.New("the result set was closed at the end of the block that it was opened in")
 
 var (
 	_ driver.RowsNextResultSet              = (*rows)(nil)
@@ -28,7 +32,7 @@ func (r *rows) Columns() []string { return r.rows.Columns() }
 func (r *rows) Next(dest []driver.Value) error {
 	return r.session.Touch(func() error {
 		if r.closed {
-			return io.EOF
+			return errCut
 		}
 		return r.rows.Next(dest)
 	})
@@ -46,17 +50,26 @@ func (r *rows) Close() error {
 	})
 }
 
-func (r *rows) HasNextResultSet() bool {
-	next, ok := r.rows.(driver.RowsNextResultSet)
-	return ok && next.HasNextResultSet()
+func (r *rows) HasNextResultSet() (more bool) {
+	_ = r.session.Touch(func() error {
+		next, ok := r.rows.(driver.RowsNextResultSet)
+		more = ok && !r.closed && next.HasNextResultSet()
+		return nil
+	})
+	return more
 }
 
 func (r *rows) NextResultSet() error {
-	next, ok := r.rows.(driver.RowsNextResultSet)
-	if !ok {
-		return io.EOF
-	}
-	return r.session.Touch(next.NextResultSet)
+	return r.session.Touch(func() error {
+		next, ok := r.rows.(driver.RowsNextResultSet)
+		switch {
+		case r.closed:
+			return errCut
+		case !ok:
+			return io.EOF
+		}
+		return next.NextResultSet()
+	})
 }
 
 func (r *rows) ColumnTypeScanType(i int) reflect.Type {

@@ -5,6 +5,7 @@
 package dialect
 
 import (
+	"context"
 	"database/sql"
 	"database/sql/driver"
 
@@ -28,8 +29,8 @@ type Dialect interface {
 	Begin(opts TxOptions) ([]string, error)
 	// End returns the statements that give the connection back its settings after such a transaction.
 	End(opts TxOptions) []string
-	// CheckDeferred returns the statement that checks now what COMMIT would check; empty where there is none.
-	CheckDeferred() string
+	// CheckDeferred checks now what COMMIT would check. It is the last that is done in a transaction that is rolled back.
+	CheckDeferred(ctx context.Context, conn driver.Conn) error
 	// Broken judges an error that a statement got inside a transaction; conn is the live driver connection.
 	Broken(conn driver.Conn, err error) Damage
 	// Classify reads a driver's error anywhere in err's chain; ok is false when there is none of this database.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"strings"
 	"syscall"
 
@@ -44,6 +45,36 @@ type BadURLError struct {
 
 // Error says why in one line.
 func (e *BadURLError) Error() string { return e.Reason }
+
+// ServerURL reads the URL of a server. It refuses a URL in which a part of the password stands where it would be shown: a
+// character / ? or # in it that is not escaped ends the user's part early.
+func ServerURL(rawURL string) (*url.URL, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Opaque != "" || misplacedAt(rawURL) {
+		// The parser's own words quote the URL, and not always as a whole.
+		return nil, &BadURLError{Reason: "the URL cannot be read: write SCHEME://USER:PASSWORD@HOST:PORT/DATABASE and escape special characters in the password (%2F for /, %40 for @, %25 for %)"}
+	}
+	return u, nil
+}
+
+// misplacedAt reports whether an @ stands behind the host and in no parameter's value.
+func misplacedAt(rawURL string) bool {
+	_, rest, _ := strings.Cut(rawURL, "://")
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		return false
+	}
+	path, query, _ := strings.Cut(rest[end:], "?")
+	if strings.ContainsAny(path, "@#") || strings.Contains(query, "#") {
+		return true
+	}
+	for parameter := range strings.SplitSeq(query, "&") {
+		if key, _, _ := strings.Cut(parameter, "="); strings.Contains(key, "@") {
+			return true
+		}
+	}
+	return false
+}
 
 // ConnectError says that a database did not let us in. It holds no password.
 type ConnectError struct {

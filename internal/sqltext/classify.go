@@ -57,11 +57,9 @@ type Statement struct {
 // Statements returns the statements of query in order. Empty ones, with nothing
 // but space and comments, are left out.
 //
-// A statement ends at each semicolon outside strings, quoted names and
-// comments. That takes the body of a trigger or procedure, BEGIN …; …; END,
-// to pieces: they are not text for a transaction guard to pass, and their END
-// will be taken for TransactionControl. The inside of an executable comment
-// counts as code here, whatever its version.
+// A statement ends at each semicolon outside strings, quoted names, comments
+// and the body of a trigger, procedure, function or event, BEGIN …; …; END. The
+// inside of an executable comment counts as code here, whatever its version.
 func Statements(s Syntax, query string) iter.Seq[Statement] {
 	return func(yield func(Statement) bool) {
 		c := newCursor(lexer{syntax: s, text: query})
@@ -181,6 +179,9 @@ func (c *cursor) statement() (string, Class) {
 	}
 	verb := verbName(c.tok.Text)
 	class := c.verbClass(verb)
+	if verb == "CREATE" {
+		c.skipRoutine()
+	}
 	c.skipStatement()
 	return verb, class
 }

@@ -171,6 +171,32 @@ func TestStatements(t *testing.T) {
 			{Pos: 15, Text: "COMMIT */", Verb: "COMMIT", Class: TransactionControl},
 			{Pos: 26, Text: "'a'", Verb: "", Class: Writes},
 		}},
+		{"trigger", SQLite, "CREATE TEMP TRIGGER t AFTER DELETE ON a BEGIN SELECT CASE WHEN 1 THEN 2 END, b.end, end; DELETE FROM b; END; END", []Statement{
+			{Pos: 0, Text: "CREATE TEMP TRIGGER t AFTER DELETE ON a BEGIN SELECT CASE WHEN 1 THEN 2 END, b.end, end; DELETE FROM b; END", Verb: "CREATE", Class: Writes},
+			{Pos: 109, Text: "END", Verb: "END", Class: TransactionControl},
+		}},
+		{"trigger without its end", SQLite, "CREATE TRIGGER t AFTER DELETE ON a BEGIN SELECT 1; COMMIT", []Statement{
+			{Pos: 0, Text: "CREATE TRIGGER t AFTER DELETE ON a BEGIN SELECT 1", Verb: "CREATE", Class: Writes},
+			{Pos: 51, Text: "COMMIT", Verb: "COMMIT", Class: TransactionControl},
+		}},
+		{"begin as a name", SQLite, "CREATE TRIGGER t AFTER DELETE ON a BEGIN SELECT begin; END; COMMIT; END", []Statement{
+			{Pos: 0, Text: "CREATE TRIGGER t AFTER DELETE ON a BEGIN SELECT begin; END", Verb: "CREATE", Class: Writes},
+			{Pos: 60, Text: "COMMIT", Verb: "COMMIT", Class: TransactionControl},
+			{Pos: 68, Text: "END", Verb: "END", Class: TransactionControl},
+		}},
+		{"table", SQLite, "CREATE TABLE trigger (a); BEGIN; END", []Statement{
+			{Pos: 0, Text: "CREATE TABLE trigger (a)", Verb: "CREATE", Class: Writes},
+			{Pos: 26, Text: "BEGIN", Verb: "BEGIN", Class: TransactionControl},
+			{Pos: 33, Text: "END", Verb: "END", Class: TransactionControl},
+		}},
+		{"function", Postgres, "CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; END; COMMIT", []Statement{
+			{Pos: 0, Text: "CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; END", Verb: "CREATE", Class: Writes},
+			{Pos: 95, Text: "COMMIT", Verb: "COMMIT", Class: TransactionControl},
+		}},
+		{"procedure", MySQL, "CREATE PROCEDURE p() BEGIN IF a THEN BEGIN COMMIT; END; END IF; CASE b WHEN 1 THEN SET c = 1; END CASE; END; COMMIT", []Statement{
+			{Pos: 0, Text: "CREATE PROCEDURE p() BEGIN IF a THEN BEGIN COMMIT; END; END IF; CASE b WHEN 1 THEN SET c = 1; END CASE; END", Verb: "CREATE", Class: Writes | ImplicitCommit},
+			{Pos: 109, Text: "COMMIT", Verb: "COMMIT", Class: TransactionControl},
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

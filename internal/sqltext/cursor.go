@@ -87,6 +87,66 @@ func (c *cursor) skipGroup() bool {
 	return false
 }
 
+// skipRoutine goes past the body BEGIN …; …; END of the trigger, procedure,
+// function or event that a CREATE statement makes. It stays where it is when
+// there is none, or none that ends.
+func (c *cursor) skipRoutine() {
+	ahead := *c
+	for !ahead.wordIn("TRIGGER", "PROCEDURE", "FUNCTION", "EVENT") {
+		if !ahead.more() || ahead.tok.is('(') || ahead.wordIn("TABLE", "VIEW", "INDEX", "AS") {
+			return
+		}
+		ahead.next()
+	}
+	for !ahead.tok.word("BEGIN") {
+		if !ahead.more() {
+			return
+		}
+		ahead.next()
+	}
+	if ahead.next(); ahead.skipBody() {
+		*c = ahead
+	}
+}
+
+// skipBody goes from the token after BEGIN past the END that belongs to it. Only
+// where a statement may begin is an END that of a block: in an expression it ends
+// CASE, or is a name. Blocks inside one another are MySQL's.
+func (c *cursor) skipBody() bool {
+	blocks, cases := 1, 0
+	for ; c.tok.Kind != 0; c.next() {
+		begins := c.prev.is(';') || c.prev.word("BEGIN") || c.prev.word("ATOMIC")
+		switch {
+		case c.prev.is('.'):
+		case c.tok.word("CASE"):
+			cases++
+		case c.tok.word("BEGIN") && c.l.syntax.ImplicitCommit && (begins || c.prev.is(':') || c.prev.word("THEN") || c.prev.word("ELSE") || c.prev.word("DO")):
+			blocks++
+		case !c.tok.word("END"):
+		case cases > 0:
+			cases--
+			if c.peek().word("CASE") {
+				c.next()
+			}
+		case !begins:
+		case c.l.syntax.ImplicitCommit && endsLoop(c.peek()):
+			c.next()
+		default:
+			if blocks--; blocks == 0 {
+				c.next()
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// endsLoop reports whether END before t ends one of MySQL's compound statements
+// that begin without BEGIN.
+func endsLoop(t Token) bool {
+	return t.word("IF") || t.word("LOOP") || t.word("WHILE") || t.word("REPEAT") || t.word("FOR")
+}
+
 // skipStatement goes to the semicolon that ends the statement, or to the end of
 // the text.
 func (c *cursor) skipStatement() {

@@ -72,8 +72,8 @@ func isolation(level sql.IsolationLevel) (string, error) {
 // End returns none: options of a transaction end with it.
 func (Dialect) End(dialect.TxOptions) []string { return nil }
 
-// CheckDeferred returns none: constraints are checked row by row.
-func (Dialect) CheckDeferred() string { return "" }
+// CheckDeferred has nothing to do: constraints are checked row by row.
+func (Dialect) CheckDeferred(context.Context, driver.Conn) error { return nil }
 
 // Broken judges by the error: a deadlock takes the whole transaction with its savepoints (MySQL manual, InnoDB
 // error handling), any other server error only its statement, and a lost connection everything.

@@ -18,13 +18,20 @@ import (
 // interpolated by the driver (one round trip a statement), and READ COMMITTED is the level where none is configured,
 // as in Django: MySQL's own default takes gap locks.
 func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.Opened, error) {
+	given, err := dialect.ServerURL(rawURL)
+	if err != nil {
+		return nil, err
+	}
 	u, err := dburl.Parse(rawURL)
 	if err != nil {
-		return nil, badURL(rawURL, err)
+		return nil, badURL(given, err)
 	}
 	mc, err := mysql.ParseDSN(u.DSN)
 	if err != nil {
-		return nil, badURL(rawURL, err)
+		return nil, badURL(given, err)
+	}
+	if !given.Query().Has("sql_mode") {
+		delete(mc.Params, "sql_mode") // dburl's default is "ansi", which ends strict mode: values would be cut to fit
 	}
 	mc.ClientFoundRows = true
 	mc.ParseTime = true
@@ -44,7 +51,7 @@ func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.
 	}
 	connector, err := mysql.NewConnector(mc)
 	if err != nil {
-		return nil, badURL(rawURL, err)
+		return nil, badURL(given, err)
 	}
 	pool := sql.OpenDB(dialect.Setup{Connector: connector, Statements: []string{
 		"SET SESSION TRANSACTION ISOLATION LEVEL " + name,
@@ -61,17 +68,9 @@ func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.
 	return &dialect.Opened{Dialect: Dialect{}, Pool: pool, Address: address, Close: pool.Close}, nil
 }
 
-func badURL(rawURL string, err error) error {
-	secrets := []string{rawURL}
-	if u, perr := url.Parse(rawURL); perr == nil {
-		if password, ok := u.User.Password(); ok {
-			secrets = append(secrets, password)
-		}
-	}
-	if ue, ok := errors.AsType[*url.Error](err); ok {
-		err = ue.Err // a url.Error shows the URL
-	}
-	return &dialect.BadURLError{Reason: "the URL cannot be read: " + dialect.Redact(dialect.OneLine(err.Error()), secrets...)}
+func badURL(given *url.URL, err error) error {
+	password, _ := given.User.Password()
+	return &dialect.BadURLError{Reason: "the URL cannot be read: " + dialect.Redact(dialect.OneLine(err.Error()), given.String(), given.User.String(), password)}
 }
 
 func connectError(address, password string, err error) error {

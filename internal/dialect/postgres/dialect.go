@@ -68,8 +68,10 @@ type NativeConn interface {
 // End returns none: options of a transaction end with it.
 func (Dialect) End(dialect.TxOptions) []string { return nil }
 
-// CheckDeferred checks the deferred constraints.
-func (Dialect) CheckDeferred() string { return "SET CONSTRAINTS ALL IMMEDIATE" }
+// CheckDeferred checks the deferred constraints (PostgreSQL manual, SET CONSTRAINTS).
+func (Dialect) CheckDeferred(ctx context.Context, conn driver.Conn) error {
+	return dialect.Exec(ctx, conn, "SET CONSTRAINTS ALL IMMEDIATE")
+}
 
 // Broken asks the protocol's transaction status, which is the server's own word, where the connection runs on
 // pgx; with another driver it judges by the error.
@@ -106,7 +108,8 @@ type sqlStater interface {
 func (Dialect) Classify(err error) (dialect.Fault, bool) {
 	var state sqlStater
 	if !errors.As(err, &state) {
-		return dialect.Fault{}, false
+		// pgx says so of a connection that the network has cut, even in the middle of a statement.
+		return dialect.Fault{Kind: dialect.ConnectionLost}, errors.Is(err, pgconn.ErrConnClosed)
 	}
 	fault := dialect.Fault{Code: state.SQLState(), Kind: kindOf(state.SQLState())}
 	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {

@@ -14,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/drover-dev/drover/internal/dialect"
 )
@@ -24,9 +23,13 @@ const cancelGrace = 5 * time.Second
 
 // Open opens a pgxpool.Pool and a *sql.DB over it, so that native pgx and database/sql share the connections.
 func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.Opened, error) {
+	given, err := dialect.ServerURL(rawURL)
+	if err != nil {
+		return nil, err
+	}
 	pc, err := pgxpool.ParseConfig(rawURL)
 	if err != nil {
-		return nil, badURL(rawURL, err)
+		return nil, badURL(given, err)
 	}
 	if cfg.MaxConns > 0 {
 		pc.MaxConns = int32(min(cfg.MaxConns, 1<<16))
@@ -78,7 +81,7 @@ func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.
 
 // FromPool wraps a pool of the caller's, which Close leaves open.
 func FromPool(pool *pgxpool.Pool) *dialect.Opened {
-	base := stdlib.OpenDBFromPool(pool)
+	base := openDB(pool)
 	return &dialect.Opened{
 		Dialect: Dialect{},
 		Pool:    base,
@@ -94,18 +97,13 @@ func address(c *pgx.ConnConfig) string {
 
 // badURL says what is wrong with a URL that pgx does not take. pgx shows the URL with the password masked; the
 // line here leaves the URL out altogether.
-func badURL(rawURL string, err error) error {
+func badURL(given *url.URL, err error) error {
 	reason := "the URL cannot be read"
 	if parse := new(pgconn.ParseConfigError); errors.As(err, &parse) && parse.Unwrap() != nil {
 		reason += ": " + dialect.OneLine(parse.Unwrap().Error())
 	}
-	secrets := []string{rawURL}
-	if u, err := url.Parse(rawURL); err == nil {
-		if password, ok := u.User.Password(); ok {
-			secrets = append(secrets, password)
-		}
-	}
-	return &dialect.BadURLError{Reason: dialect.Redact(reason, secrets...)}
+	password, _ := given.User.Password()
+	return &dialect.BadURLError{Reason: dialect.Redact(reason, given.String(), given.User.String(), password)}
 }
 
 func connectError(c *pgx.ConnConfig, err error) error {

@@ -5,6 +5,11 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -44,9 +49,9 @@ func (c TxConn) ExecContext(ctx context.Context, query string, args []driver.Nam
 
 // binary names the types that travel in binary, as in pgx's stdlib; the others come as text.
 var binary = pgx.QueryResultFormatsByOID{
-	pgtype.BoolOID: 1, pgtype.ByteaOID: 1, pgtype.DateOID: 1, pgtype.Float4OID: 1, pgtype.Float8OID: 1,
+	pgtype.BoolOID: 1, pgtype.ByteaOID: 1, pgtype.CIDOID: 1, pgtype.DateOID: 1, pgtype.Float4OID: 1, pgtype.Float8OID: 1,
 	pgtype.Int2OID: 1, pgtype.Int4OID: 1, pgtype.Int8OID: 1, pgtype.OIDOID: 1,
-	pgtype.TimestampOID: 1, pgtype.TimestamptzOID: 1,
+	pgtype.TimestampOID: 1, pgtype.TimestamptzOID: 1, pgtype.XIDOID: 1,
 }
 
 // QueryContext runs a query. The first row is fetched at once, since pgx knows the columns only then.
@@ -141,8 +146,10 @@ func (r *txRows) value(oid uint32, format int16, raw []byte) (driver.Value, erro
 	switch oid {
 	case pgtype.BoolOID:
 		return scan[bool](r.types, oid, format, raw)
-	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.OIDOID:
+	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID:
 		return scan[int64](r.types, oid, format, raw)
+	case pgtype.CIDOID, pgtype.OIDOID, pgtype.XIDOID:
+		return scanValuer[pgtype.Uint32](r.types, oid, format, raw)
 	case pgtype.Float4OID, pgtype.Float8OID:
 		return scan[float64](r.types, oid, format, raw)
 	case pgtype.ByteaOID, pgtype.JSONOID, pgtype.JSONBOID, pgtype.XMLOID:
@@ -155,6 +162,70 @@ func (r *txRows) value(oid uint32, format int16, raw []byte) (driver.Value, erro
 		return scanValuer[pgtype.Timestamptz](r.types, oid, format, raw)
 	}
 	return scan[string](r.types, oid, format, raw)
+}
+
+// The column types are those that pgx's stdlib tells.
+
+var (
+	_ driver.RowsColumnTypeScanType         = (*txRows)(nil)
+	_ driver.RowsColumnTypeDatabaseTypeName = (*txRows)(nil)
+	_ driver.RowsColumnTypeLength           = (*txRows)(nil)
+	_ driver.RowsColumnTypePrecisionScale   = (*txRows)(nil)
+)
+
+func (r *txRows) ColumnTypeDatabaseTypeName(i int) string {
+	oid := r.rows.FieldDescriptions()[i].DataTypeOID
+	if t, ok := r.types.TypeForOID(oid); ok {
+		return strings.ToUpper(t.Name)
+	}
+	return strconv.FormatUint(uint64(oid), 10)
+}
+
+// typmodHeader is what the server adds to the length in a type's modifier.
+const typmodHeader = 4
+
+func (r *txRows) ColumnTypeLength(i int) (int64, bool) {
+	f := r.rows.FieldDescriptions()[i]
+	switch f.DataTypeOID {
+	case pgtype.TextOID, pgtype.ByteaOID:
+		return math.MaxInt64, true
+	case pgtype.VarcharOID, pgtype.BPCharOID:
+		return int64(f.TypeModifier - typmodHeader), true
+	case pgtype.VarbitOID:
+		return int64(f.TypeModifier), true
+	}
+	return 0, false
+}
+
+func (r *txRows) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool) {
+	f := r.rows.FieldDescriptions()[i]
+	if f.DataTypeOID != pgtype.NumericOID {
+		return 0, 0, false
+	}
+	modifier := f.TypeModifier - typmodHeader
+	return int64(modifier >> 16 & 0xffff), int64(modifier & 0xffff), true
+}
+
+func (r *txRows) ColumnTypeScanType(i int) reflect.Type {
+	switch r.rows.FieldDescriptions()[i].DataTypeOID {
+	case pgtype.Float8OID, pgtype.NumericOID:
+		return reflect.TypeFor[float64]()
+	case pgtype.Float4OID:
+		return reflect.TypeFor[float32]()
+	case pgtype.Int8OID:
+		return reflect.TypeFor[int64]()
+	case pgtype.Int4OID:
+		return reflect.TypeFor[int32]()
+	case pgtype.Int2OID:
+		return reflect.TypeFor[int16]()
+	case pgtype.BoolOID:
+		return reflect.TypeFor[bool]()
+	case pgtype.DateOID, pgtype.TimestampOID, pgtype.TimestamptzOID:
+		return reflect.TypeFor[time.Time]()
+	case pgtype.ByteaOID:
+		return reflect.TypeFor[[]byte]()
+	}
+	return reflect.TypeFor[string]()
 }
 
 func scan[T any](m *pgtype.Map, oid uint32, format int16, raw []byte) (driver.Value, error) {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"modernc.org/sqlite"
+
 	"github.com/drover-dev/drover/internal/dialect"
 	"github.com/drover-dev/drover/internal/sqltext"
 )
@@ -81,7 +83,6 @@ const (
 	codeIOErr     = 10
 	codeCorrupt   = 11
 	codeFull      = 13
-	codeCantOpen  = 14
 	codeTooBig    = 18
 	codeMismatch  = 20
 	codeAuth      = 23
@@ -89,19 +90,34 @@ const (
 
 // Extended result codes.
 const (
-	codeCheck        = 275
-	codeForeignKey   = 787
-	codeNotNull      = 1299
-	codePrimaryKey   = 1555
-	codeTrigger      = 1811
-	codeUnique       = 2067
-	codeRowID        = 2579
-	codeDataType     = 3091
-	codeBusySnapshot = 517
+	codeCheck      = 275
+	codeForeignKey = 787
+	codeNotNull    = 1299
+	codePrimaryKey = 1555
+	codeTrigger    = 1811
+	codeUnique     = 2067
+	codeRowID      = 2579
+	codeDataType   = 3091
+	codeCommitHook = 531
 )
 
-// CheckDeferred returns none: SQLite tells a deferred foreign key only at COMMIT.
-func (Dialect) CheckDeferred() string { return "" }
+// CheckDeferred lets SQLite commit, for it tells a violated deferred foreign key only then, with a commit hook that turns
+// the COMMIT into a ROLLBACK after that check (SQLite manual, c3ref/commit_hook). A driver without the hook checks nothing.
+func (Dialect) CheckDeferred(ctx context.Context, conn driver.Conn) error {
+	hooked, ok := conn.(interface {
+		RegisterCommitHook(callback sqlite.CommitHookFn)
+	})
+	if !ok {
+		return nil
+	}
+	hooked.RegisterCommitHook(func() int32 { return 1 })
+	defer hooked.RegisterCommitHook(nil)
+	err := dialect.Exec(ctx, conn, "COMMIT")
+	if code, ok := resultCode(err); ok && code == codeCommitHook {
+		return nil
+	}
+	return err
+}
 
 // Broken judges by the code: out of space, I/O errors, out of memory and interruption can throw away the whole
 // transaction (SQLite manual, lang_transaction, "response to errors within a transaction"); any other error only
@@ -163,7 +179,7 @@ func kindOf(code int) dialect.Kind {
 		return dialect.StatementTimeout
 	case codeFull:
 		return dialect.DiskFull
-	case codePerm, codeAuth, codeCantOpen:
+	case codePerm, codeAuth:
 		return dialect.Permission
 	case codeTooBig, codeMismatch:
 		return dialect.Data

@@ -52,10 +52,12 @@ func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.
 		// memdb keeps the data for as long as one connection is open; the anchor is that connection.
 		path = fmt.Sprintf("/drover-%d", memoryCount.Add(1))
 		params.Set("vfs", "memdb")
-		params.Add("_pragma", "journal_mode(MEMORY)")
+		setDefault(params, "journal_mode", "MEMORY")
 	} else {
-		params.Add("_pragma", "journal_mode(WAL)")
-		params.Add("_pragma", "synchronous(NORMAL)")
+		if params.Get("mode") != "ro" && params.Get("immutable") == "" {
+			setDefault(params, "journal_mode", "WAL")
+		}
+		setDefault(params, "synchronous", "NORMAL")
 	}
 	connector, err := newConnector(path, params)
 	if err != nil {
@@ -76,10 +78,7 @@ func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.
 	if memory {
 		return opened, nil // a reader would block the writer's commit: memdb has no write-ahead log
 	}
-	params.Del("_pragma")
-	for _, p := range append(common, "query_only(1)") {
-		params.Add("_pragma", p)
-	}
+	params.Set("_query_only", "1")
 	reading, err := newConnector(path, params)
 	if err != nil {
 		return nil, errors.Join(err, opened.Close())
@@ -89,8 +88,28 @@ func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.
 	return opened, nil
 }
 
-// common are the settings of every connection, the user's own _pragma parameters after them.
-var common = []string{"busy_timeout(5000)", "foreign_keys(1)"}
+// shorthands are the driver's other parameters for what a pragma sets.
+var shorthands = map[string][]string{
+	"busy_timeout": {"_busy_timeout", "_timeout"},
+	"foreign_keys": {"_foreign_keys", "_fk"},
+	"journal_mode": {"_journal_mode", "_journal"},
+	"synchronous":  {"_synchronous", "_sync"},
+}
+
+// setDefault adds a pragma unless the URL sets it. The driver runs pragmas sorted by their text, so a second one of the same
+// name would win or lose by chance.
+func setDefault(params url.Values, pragma, value string) {
+	sets := func(given string) bool {
+		name := strings.ToLower(strings.TrimSpace(given))
+		if end := strings.IndexAny(name, " (="); end >= 0 {
+			name = name[:end]
+		}
+		return strings.TrimPrefix(name, "main.") == pragma
+	}
+	if !slices.ContainsFunc(params["_pragma"], sets) && !slices.ContainsFunc(shorthands[pragma], params.Has) {
+		params.Add("_pragma", pragma+"("+value+")")
+	}
+}
 
 // parse splits a URL into the file's path and the parameters for the driver.
 func parse(rawURL string) (string, url.Values, error) {
@@ -117,8 +136,8 @@ func parse(rawURL string) (string, url.Values, error) {
 		path = ":memory:"
 		params.Del("mode")
 	}
-	users := params["_pragma"]
-	params["_pragma"] = append(append([]string{}, common...), users...)
+	setDefault(params, "busy_timeout", "5000")
+	setDefault(params, "foreign_keys", "1")
 	params.Set("_time_format", "sqlite")
 	params.Set("_timezone", "UTC")
 	return path, params, nil
@@ -139,6 +158,9 @@ func lockMode(params url.Values) (string, error) {
 func newConnector(path string, params url.Values) (driver.Connector, error) {
 	// A file: URI, so that SQLite reads its own parameters too; the path is escaped as the URI rules want it.
 	uri := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + params.Encode()
+	if strings.HasPrefix(path, "/") { // an empty authority, so that a second slash is not taken for the beginning of one
+		uri = "file://" + strings.TrimPrefix(uri, "file:")
+	}
 	connector, err := sqlite.NewConnector(uri)
 	if err != nil {
 		return nil, &dialect.BadURLError{Reason: dialect.OneLine(err.Error())}

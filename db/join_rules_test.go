@@ -201,31 +201,40 @@ func TestJoin_TwoGoroutines(t *testing.T) {
 	})
 }
 
-// A statement of a goroutine that outlives its block's function is not sent once COMMIT is under way.
+// A statement of a goroutine that outlives its block's function is refused once the block is being ended, and not sent after it.
 func TestJoin_GoroutineOutlivesTheBlock(t *testing.T) {
-	testdb.Each(t, func(t *testing.T, d testdb.Database) {
-		committing, goOn := make(chan struct{}), make(chan struct{})
-		w := newWorld(t, d, db.Intercept(func(ctx context.Context, s db.Statement, next func(context.Context) error) error {
-			if s.SQL != "COMMIT" {
-				return next(ctx)
-			}
-			err := next(ctx)
-			close(committing)
-			<-goOn
-			return err
-		}))
-		late := make(chan error, 1)
-		noError(t, w.Atomic(t.Context(), func(ctx context.Context) error {
-			go func() {
-				<-committing
-				close(goOn)
-				late <- w.add(ctx, "late")
-			}()
-			return w.add(ctx, "a")
-		}))
-		wantIs(t, <-late, db.ErrEnded)
-		w.wantNames(t, "a")
-	})
+	for _, end := range []string{"COMMIT", "ROLLBACK"} {
+		t.Run(end, func(t *testing.T) {
+			testdb.Each(t, func(t *testing.T, d testdb.Database) {
+				var late func() error
+				var refused error
+				w := newWorld(t, d, db.Intercept(func(ctx context.Context, s db.Statement, next func(context.Context) error) error {
+					err := next(ctx)
+					if s.SQL == end { // sent, and the block not ended yet
+						result := make(chan error)
+						go func() { result <- late() }()
+						refused = <-result
+					}
+					return err
+				}))
+				err := w.Atomic(t.Context(), func(ctx context.Context) error {
+					late = func() error { return w.add(ctx, "late") }
+					if err := w.add(ctx, "a"); err != nil || end == "COMMIT" {
+						return err
+					}
+					return errOops
+				})
+				wantIs(t, refused, db.ErrEnded)
+				if end == "COMMIT" {
+					noError(t, err)
+					w.wantNames(t, "a")
+					return
+				}
+				wantIs(t, err, errOops)
+				w.wantNames(t)
+			})
+		})
+	}
 }
 
 func TestJoin_AfterTheEnd(t *testing.T) {

@@ -526,6 +526,25 @@ func TestJoin_CallersPGXTx(t *testing.T) {
 	}, testdb.NamePostgres)
 }
 
+// What a large object meets does not come by the block's rules; the connection tells.
+func TestJoin_PGXLargeObjectsLoseTheConnection(t *testing.T) {
+	on(t, func(t *testing.T, w *world) {
+		err := w.Atomic(t.Context(), func(ctx context.Context) error {
+			tx, err := w.PGX(ctx)
+			noError(t, err)
+			objects := tx.LargeObjects()
+			w.killSessions(t, w.session(t, ctx))
+			if _, err := objects.Create(ctx, 0); err == nil {
+				t.Error("created a large object without a connection")
+			}
+			wantIs(t, w.add(ctx, "a"), db.ErrBroken, db.ErrConnectionLost)
+			return nil
+		})
+		wantIs(t, err, db.ErrBroken, db.ErrConnectionLost)
+		w.wantUsable(t)
+	}, testdb.NamePostgres)
+}
+
 // A block's own pgx transaction is in the context already.
 func TestJoin_BlocksPGXTxIsRefused(t *testing.T) {
 	on(t, func(t *testing.T, w *world) {

@@ -254,3 +254,34 @@ type lostError struct{}
 func (*lostError) Error() string   { return "connection reset by peer" }
 func (*lostError) Timeout() bool   { return false }
 func (*lostError) Temporary() bool { return false }
+
+// TestPurge_ServerDies: the server is killed before the third batch deletes. The message says so, and once the server is up
+// again the same command goes on.
+func TestPurge_ServerDies(t *testing.T) {
+	for name, start := range map[string]func(testing.TB, ...testdb.Option) *testdb.Server{
+		testdb.NamePostgres: testdb.NewPostgres, testdb.NameMariaDB: testdb.NewMariaDB,
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := start(t, testdb.Durable())
+			m := &moment{verb: "DELETE", nth: 3, do: server.Kill}
+			b := newBench(t, server.Database(t), db.Intercept(m.intercept))
+			b.events(t, 300)
+			_, err := b.call(t, "--table", "events", "--where", "status = 'done'", "--no-input", "--batch-size", "10")
+			if !errors.Is(err, db.ErrConnectionLost) {
+				t.Fatalf("got %v", err)
+			}
+			for _, want := range []string{"batch 3 of 10", "connection lost", "nothing of it is kept", "20 of 100 rows deleted"} {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the error lacks %q: %v", want, err)
+				}
+			}
+			if err := server.Start(); err != nil {
+				t.Fatal(err)
+			}
+			b.mustCall(t, "--table", "events", "--where", "status = 'done'", "--no-input", "--batch-size", "10")
+			b.raw = b.RawDB(t) // the old one's connections died with the server
+			b.wantCount(t, "SELECT count(*) FROM events", 200)
+			b.wantCount(t, "SELECT count(*) FROM events WHERE status = 'done'", 0)
+		})
+	}
+}

@@ -136,9 +136,16 @@ func (r *purgeRun) failure(err error) error {
 	case r.table.NotTransactional:
 		kept = "; a part of it may be deleted"
 	}
-	failed := drover.Errorf("batch %d of %d%s failed: %w%s; %s", b.page.number, r.plan.batches, r.rangeText(&b.page), b.err, kept, r.progressText())
+	kind, cause := db.KindOf(b.err), b.err
+	if kind == db.ErrConnectionLost { // drivers say "unexpected EOF" and the like
+		cause = fmt.Errorf("%w: %w", kind, cause)
+	}
+	failed := drover.Errorf("batch %s of %s%s failed: %w%s; %s", drover.Count(b.page.number), drover.Count(r.plan.batches), r.rangeText(&b.page),
+		cause, kept, r.progressText())
 	failed.Err = err
-	switch kind := db.KindOf(b.err); {
+	switch {
+	case kind == db.ErrConnectionLost:
+		failed = failed.Try("check that the database server is up, then run the command again")
 	case kind == db.ErrForeignKey:
 		failed = failed.Try("run it with --dry-run: the plan names the rows that point to those to delete")
 	case kind.Retryable():

@@ -81,8 +81,14 @@ func (d *DB) Close() error {
 // it out, so that a statement sent with the wrong context fails instead of changing data for good.
 func (d *DB) RequireBlock() *DB { return &DB{core: d.core, requireBlock: true} }
 
-// Native returns PostgreSQL's own pool, or nil for another database or a database made by [From].
-func (d *DB) Native() *pgxpool.Pool { return d.opened.Native }
+// Native returns PostgreSQL's own pool. It is nil for another database, for one made by [From], and for a view by
+// [DB.RequireBlock], which the pool would slip past.
+func (d *DB) Native() *pgxpool.Pool {
+	if d.requireBlock {
+		return nil
+	}
+	return d.opened.Native
+}
 
 // Exec runs a statement in the context's block, or in autocommit where there is none. `?` stands for a parameter on
 // every database (`??` is PostgreSQL's operator `?`). Errors are of type [*Error].

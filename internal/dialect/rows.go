@@ -20,3 +20,15 @@ func Each(ctx context.Context, q Queryer, query string, args []any, row func(sca
 	}
 	return rows.Err()
 }
+
+// Names returns the answer of a query for one column of text.
+func Names(ctx context.Context, q Queryer, query string, args ...any) ([]string, error) {
+	var names []string
+	err := Each(ctx, q, query, args, func(scan func(...any) error) error {
+		var name string
+		err := scan(&name)
+		names = append(names, name)
+		return err
+	})
+	return names, err
+}

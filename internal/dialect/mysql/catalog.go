@@ -17,13 +17,7 @@ FROM information_schema.TABLES
 WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')
   AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')
 ORDER BY name`
-	var names []string
-	err := dialect.Each(ctx, q, query, nil, func(scan func(...any) error) error {
-		var name string
-		err := scan(&name)
-		names = append(names, name)
-		return err
-	})
+	names, err := dialect.Names(ctx, q, query)
 	if err != nil {
 		return nil, fmt.Errorf("list tables: %w", err)
 	}

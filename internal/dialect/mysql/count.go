@@ -31,22 +31,19 @@ func (t *tally) Notes(ctx context.Context, changed dialect.Changes) ([]string, e
 		if !found {
 			schema, name = "", table
 		}
-		err := dialect.Each(ctx, t.q, `
+		others, err := dialect.Names(ctx, t.q, `
 			SELECT CONCAT('trigger ', TRIGGER_NAME) FROM information_schema.TRIGGERS
 			WHERE EVENT_OBJECT_SCHEMA = COALESCE(NULLIF(?, ''), DATABASE()) AND EVENT_OBJECT_TABLE = ?
 			UNION ALL
 			SELECT CONCAT('foreign key ', CONSTRAINT_NAME, ' of ', TABLE_NAME, ' (ON DELETE ', DELETE_RULE, ')')
 			FROM information_schema.REFERENTIAL_CONSTRAINTS
 			WHERE UNIQUE_CONSTRAINT_SCHEMA = COALESCE(NULLIF(?, ''), DATABASE()) AND REFERENCED_TABLE_NAME = ?
-			  AND DELETE_RULE IN ('CASCADE', 'SET NULL')`, []any{schema, name, schema, name},
-			func(scan func(...any) error) error {
-				var what string
-				err := scan(&what)
-				notes = append(notes, fmt.Sprintf("%s may change more rows: %s", table, what))
-				return err
-			})
+			  AND DELETE_RULE IN ('CASCADE', 'SET NULL')`, schema, name, schema, name)
 		if err != nil {
 			return nil, err
+		}
+		for _, other := range others {
+			notes = append(notes, fmt.Sprintf("%s may change more rows: %s", table, other))
 		}
 	}
 	return notes, nil

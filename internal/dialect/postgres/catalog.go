@@ -17,13 +17,7 @@ WHERE c.relkind IN ('r', 'p')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
   AND NOT pg_is_other_temp_schema(n.oid)
 ORDER BY name`
-	var names []string
-	err := dialect.Each(ctx, q, query, nil, func(scan func(...any) error) error {
-		var name string
-		err := scan(&name)
-		names = append(names, name)
-		return err
-	})
+	names, err := dialect.Names(ctx, q, query)
 	if err != nil {
 		return nil, fmt.Errorf("list tables: %w", err)
 	}

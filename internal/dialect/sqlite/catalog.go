@@ -17,13 +17,7 @@ SELECT CASE WHEN schema IN ('main', 'temp') THEN name ELSE schema || '.' || name
 FROM pragma_table_list
 WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'
 ORDER BY n`
-	var names []string
-	err := dialect.Each(ctx, q, query, nil, func(scan func(...any) error) error {
-		var name string
-		err := scan(&name)
-		names = append(names, name)
-		return err
-	})
+	names, err := dialect.Names(ctx, q, query)
 	if err != nil {
 		return nil, fmt.Errorf("list tables: %w", err)
 	}

@@ -1,6 +1,6 @@
 // Command bench measures drover against the raw drivers and prints a table of ratios.
 //
-//	go -C bench run ./cmd/bench                       # everything, about ten minutes
+//	go -C bench run ./cmd/bench                       # everything, about five minutes
 //	go -C bench run ./cmd/bench -run 'block|savepoint' -databases sqlite
 package main
 

@@ -109,6 +109,8 @@ const knownSchemes = "use postgres://, mysql://, mariadb:// or sqlite:"
 // lib/pq are PostgreSQL, go-sql-driver is MySQL, and any driver whose package is named for it is SQLite. With pgx native access works
 // inside blocks. The pool's settings stay as they are: [MaxConns] does nothing, [DefaultIsolation] goes with each BEGIN, and without it
 // the server's own default counts. Give an SQLite pool SetMaxOpenConns(1), and MySQL clientFoundRows=true.
+// Prefer [FromPgx] to a pool of pgx's stdlib: as of pgx 5.12 that one sends an autocommit statement again when its connection is cut
+// while the answer is under way, so that it may be done twice.
 func From(pool *sql.DB, opts ...OpenOption) (*DB, error) {
 	o := openOptionsOf(opts)
 	d, err := dialectOf(pool)

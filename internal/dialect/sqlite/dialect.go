@@ -211,17 +211,3 @@ func failedColumn(text string) (table, column string) {
 	table, column, _ = strings.Cut(first, ".")
 	return table, column
 }
-
-type coder interface {
-	error
-	Code() int
-}
-
-// resultCode finds an SQLite result code in err's chain: modernc's errors have Code() int.
-func resultCode(err error) (int, bool) {
-	coded, ok := errors.AsType[coder](err)
-	if !ok {
-		return 0, false
-	}
-	return coded.Code(), true
-}

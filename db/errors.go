@@ -69,6 +69,9 @@ var (
 	ErrOutsideBlock = errors.New("dry run: a statement was sent outside the block's context and would change data for good")
 	// ErrImplicitCommit refuses a statement that would commit the block's transaction.
 	ErrImplicitCommit = errors.New("the statement would commit the block's transaction")
+	// ErrOpaque refuses, in a dry run on MySQL or MariaDB, a statement that runs code of the database (CALL, EXECUTE): a procedure may
+	// commit there, and what is committed cannot be rolled back.
+	ErrOpaque = errors.New("dry run: the statement runs code of the database, which may commit")
 	// ErrForeignCommit refuses an on-commit hook in a joined transaction, whose COMMIT drover does not see.
 	ErrForeignCommit = errors.New("the transaction was joined: its owner commits it, so an on-commit hook cannot run")
 )
@@ -163,7 +166,7 @@ func (d *DB) wrap(op string, err error) error {
 // isOwn reports whether err is a refusal of this package, which needs no words about the database around it.
 func isOwn(err error) bool {
 	for _, own := range []error{
-		ErrEnded, ErrBusy, ErrConcurrent, ErrOutsideBlock, ErrImplicitCommit, ErrManaged, ErrNoBlock, ErrOutcomeUnknown,
+		ErrEnded, ErrBusy, ErrConcurrent, ErrOutsideBlock, ErrImplicitCommit, ErrOpaque, ErrManaged, ErrNoBlock, ErrOutcomeUnknown,
 	} {
 		if errors.Is(err, own) {
 			return true

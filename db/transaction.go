@@ -172,6 +172,11 @@ func (tx *transaction) allow(ctx context.Context, query string) (rawSavepoint, e
 	if err != nil {
 		return rawSavepoint{}, err
 	}
+	if tx.tally != nil {
+		if err := tx.tally.Allow(query); err != nil {
+			return rawSavepoint{}, err
+		}
+	}
 	tx.look()
 	if cause := tx.cause(); cause != nil && !tx.mends(raw) {
 		return rawSavepoint{}, &BrokenError{Refused: true, Cause: cause}
@@ -321,6 +326,8 @@ func (tx *transaction) classify(query string) (rawSavepoint, error) {
 		return rawSavepoint{}, ErrManaged
 	case class&sqltext.ImplicitCommit != 0 && tx.db.dialect.Features().ImplicitCommit:
 		return rawSavepoint{}, ErrImplicitCommit
+	case class&sqltext.Opaque != 0 && tx.owner == ownerDryRun && tx.db.dialect.Features().ImplicitCommit:
+		return rawSavepoint{}, ErrOpaque
 	case class&sqltext.SavepointControl != 0:
 		return tx.parseRaw(query)
 	}

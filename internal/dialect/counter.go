@@ -54,6 +54,8 @@ type Counter interface {
 
 // Tally counts the row changes of one transaction. It is used by one goroutine at a time.
 type Tally interface {
+	// Allow refuses a statement whose effect could not be rolled back.
+	Allow(query string) error
 	// Statement is told each statement that the transaction has run and the rows it reports as affected; less than 0
 	// where the driver does not tell, as for INSERT … RETURNING.
 	Statement(query string, affected int64)
@@ -111,6 +113,9 @@ func (t *StatementTally) Notes(_ context.Context, changed Changes) ([]string, er
 	}
 	return notes, nil
 }
+
+// Allow refuses nothing.
+func (t *StatementTally) Allow(string) error { return nil }
 
 // Stop does nothing.
 func (t *StatementTally) Stop() {}

@@ -4,9 +4,9 @@
 // that it did not write itself:
 //
 //   - may this condition be put in parentheses and placed in a DELETE?
-//     ([CheckWhere])
+//     ([CheckWhere], and [CheckCondition] where it comes with arguments)
 //   - where are the placeholders, and how does this database spell them?
-//     ([Rebind])
+//     ([Rebind]; before it [Named] for :name, and [Expand] for lists in IN (?))
 //   - would this statement begin, end or silently commit a transaction?
 //     ([Classify], [Statements])
 //   - which table does it change? ([Target])
@@ -26,7 +26,7 @@
 // "refused".
 //
 // All functions are pure and safe for concurrent use. A query with invalid
-// UTF-8 is read bytewise; only CheckWhere refuses it.
+// UTF-8 is read bytewise; only CheckWhere and CheckCondition refuse it.
 //
 // # Sources
 //

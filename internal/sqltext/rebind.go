@@ -101,14 +101,23 @@ func countQuestions(s Syntax, query string) (int, error) {
 		if t.Kind != QuestionMark {
 			continue
 		}
-		if len(t.Text) == 1 {
-			n++
-			continue
-		}
-		number, err := strconv.Atoi(t.Text[1:])
+		i, err := questionIndex(t, n)
 		if err != nil {
-			return 0, fmt.Errorf("rebind: the number of %.12s is too large", t.Text)
+			return 0, fmt.Errorf("rebind: %w", err)
 		}
-		n = max(n, number)
+		n = max(n, i+1)
 	}
+}
+
+// questionIndex returns the index of the argument of t, a QuestionMark before
+// which arguments up to n are in use. It is -1 for ?0, which has none.
+func questionIndex(t Token, n int) (int, error) {
+	if len(t.Text) == 1 {
+		return n, nil
+	}
+	number, err := strconv.Atoi(t.Text[1:])
+	if err != nil {
+		return 0, fmt.Errorf("the number of %.12s is too large", t.Text)
+	}
+	return number - 1, nil
 }

@@ -67,6 +67,9 @@ type Syntax struct {
 
 	// Placeholder is the spelling that Rebind produces.
 	Placeholder Placeholder
+	// Slices has a colon between operands, in a[1:2] and JSON_OBJECT('k':v)
+	// (PostgreSQL 8.15.3, 9.16), so that not every :name is a placeholder.
+	Slices bool
 	// NamedParams has ?NNN, :name, @name and $name (SQLite "Parameters").
 	NamedParams bool
 	// AtVariables has @name for a variable of the session and @@name for a
@@ -97,6 +100,7 @@ var Postgres = Syntax{
 	NestedComments:   true,
 	CREndsComment:    true,
 	Placeholder:      Dollar,
+	Slices:           true,
 	OnlyTable:        true,
 }
 

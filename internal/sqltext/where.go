@@ -1,38 +1,9 @@
 package sqltext
 
 import (
-	"fmt"
 	"strings"
 	"unicode/utf8"
 )
-
-// WhereError says why [CheckWhere] refused a condition, and where.
-type WhereError struct {
-	// Offset is the place of the trouble in characters, from 0. The message
-	// counts from 1, as the databases do.
-	Offset int
-	// Reason is what is wrong, in lower case, with "the condition" as its
-	// subject.
-	Reason string
-	// Excerpt is the condition from Offset on, cut short. It is empty where no
-	// single place is to blame.
-	Excerpt string
-	// Advice says how to put it right. It may be empty.
-	Advice string
-}
-
-// Error returns the reason and its place, such as
-//
-//	the condition closes a parenthesis that it did not open (at character 4: ") OR (1=1")
-func (e *WhereError) Error() string {
-	if e.Excerpt == "" {
-		return e.Reason
-	}
-	return fmt.Sprintf("%s (at character %d: %q)", e.Reason, e.Offset+1, e.Excerpt)
-}
-
-// Hint returns Advice, what the user may do about the error.
-func (e *WhereError) Hint() string { return e.Advice }
 
 // CheckWhere reports whether where, which a user has written to follow WHERE,
 // is one expression that stays one when it is put in parentheses and placed in
@@ -63,18 +34,42 @@ func (e *WhereError) Hint() string { return e.Advice }
 // In PostgreSQL "?" is an operator of jsonb (PostgreSQL 9.16) and accepted,
 // because the statements that drover builds have $1 placeholders and must not
 // go through [Rebind] with the condition in them. ":x" is refused where an
-// operand is expected, and legal in array slices. MySQL's user variables are
+// operand is expected, and legal in array slices; elsewhere it is always refused. MySQL's user variables are
 // refused, its @@settings are not.
 //
 // CheckWhere does not make a condition harmless: it may still be true for every
 // row, be a syntax error, or call a function that changes data.
 func CheckWhere(s Syntax, where string) error {
-	if err := checkWhere(s, where); err != nil {
+	return checkSessions(s, where, false)
+}
+
+// CheckCondition is [CheckWhere] for a condition that comes with arguments: it
+// accepts placeholders, and refuses what CheckWhere refuses besides. It returns
+// nil or a *[WhereError].
+//
+// A placeholder is "?", on every database, as [Rebind] reads it: where the
+// syntax has $1 placeholders an operator's "?" is written "??". Or it is a
+// ":name" as [Named] finds it. Those that belong to one database, $1, ?1, @name
+// and $name, are refused, for a condition does not know which number it begins
+// with. That a condition has only one kind is for Named to say.
+//
+// Where a setting of the session could change which characters are in a string
+// the condition is refused, even if it were safe either way.
+//
+// What Named, [Expand] and Rebind make of an accepted condition is as safe in
+// parentheses as one that CheckWhere accepts.
+func CheckCondition(s Syntax, where string) error {
+	return checkSessions(s, where, true)
+}
+
+// checkSessions checks where under each reading that the session may have.
+func checkSessions(s Syntax, where string, arguments bool) error {
+	if err := checkWhere(s, where, arguments); err != nil {
 		return err
 	}
 	var err error
 	s.sessions(func(other Syntax) bool {
-		if checkWhere(other, where) == nil {
+		if checkWhere(other, where, arguments) == nil && (!arguments || samePieces(s, other, where)) {
 			return true
 		}
 		err = whereError(where, firstDifference(s, other, where),
@@ -87,9 +82,11 @@ func CheckWhere(s Syntax, where string) error {
 
 // whereChecker is the state of one pass over a condition.
 type whereChecker struct {
-	cursor
-	where  string
-	groups []group
+	argReader
+	where string
+	// arguments is true where the condition comes with arguments.
+	arguments bool
+	groups    []group
 }
 
 // group is an open parenthesis or bracket.
@@ -98,28 +95,23 @@ type group struct {
 	with bool // its first word is WITH
 }
 
-func checkWhere(s Syntax, where string) error {
+func checkWhere(s Syntax, where string, arguments bool) error {
 	if !utf8.ValidString(where) {
 		return whereError(where, invalidUTF8(where), "the condition is not valid UTF-8", "")
 	}
 	if i := strings.IndexByte(where, 0); i >= 0 {
 		return whereError(where, i, "the condition contains a NUL byte", "")
 	}
-	w := whereChecker{where: where, cursor: cursor{l: lexer{syntax: s, text: where}}}
-	for {
-		t, ok := w.l.next()
-		if !ok {
-			break
-		}
-		if t.Kind == Space {
+	w := whereChecker{where: where, arguments: arguments, argReader: argReader{l: lexer{syntax: s, text: where}}}
+	for w.next() {
+		if w.tok.Kind == Space {
 			continue
 		}
-		if err := w.check(t); err != nil {
+		if err := w.check(w.tok); err != nil {
 			return err
 		}
-		w.prev = t
 	}
-	if w.prev.Kind == 0 {
+	if w.prev().Kind == 0 {
 		return &WhereError{Reason: "the condition is empty", Advice: "write a condition, or TRUE to mean every row"}
 	}
 	if n := len(w.groups); n > 0 {
@@ -127,6 +119,9 @@ func checkWhere(s Syntax, where string) error {
 	}
 	return nil
 }
+
+// prev returns the token before the current one.
+func (w *whereChecker) prev() Token { return w.back[0] }
 
 // check refuses or accepts t. It returns error and not *WhereError so that nil
 // stays nil.
@@ -173,49 +168,41 @@ func (w *whereChecker) checkPunct(t Token) error {
 	return nil
 }
 
-// checkParam refuses placeholders and the variables of a session.
+// checkParam refuses the variables of a session, and placeholders that have no
+// argument.
 func (w *whereChecker) checkParam(t Token) error {
-	const advice = "write the value itself"
+	advice := "write the value itself"
+	if w.arguments {
+		advice = "write ? or :name for the place of an argument"
+	}
+	_, named := t.argName()
 	switch {
+	case w.arguments && (named || t.Kind == QuestionMark && len(t.Text) == 1):
+		return nil
 	case t.Kind == QuestionMark && w.l.syntax.Placeholder == Dollar:
 		return nil
 	case t.Kind == Param && w.l.syntax.AtVariables && len(t.Text) > 2 && t.Text[1] == '@':
 		return nil
-	case t.Kind == Param && w.l.syntax.AtVariables:
+	case t.Kind == Param && w.l.syntax.AtVariables && !named:
 		return w.refuse(t, "the condition contains a variable of the session", advice)
 	case t.Kind == Operator && (t.Text != ":" || !w.l.byteAt(w.l.pos, isIdent) || !w.operandExpected()):
 		return nil
+	case w.arguments:
+		return w.refuse(t, "the condition contains a placeholder of another kind than ? and :name", advice)
 	}
 	return w.refuse(t, "the condition contains a placeholder, for which there is no argument", advice)
 }
 
-// operandExpected reports whether an operand has to follow prev.
-func (w *whereChecker) operandExpected() bool {
-	switch p := w.prev; p.Kind {
-	case 0, Operator:
-		return true
-	case Punct:
-		return p.is('(') || p.is(',')
-	case Word:
-		for _, word := range [...]string{"AND", "OR", "NOT", "LIKE", "ILIKE", "BETWEEN"} {
-			if p.word(word) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // checkWord refuses the keywords that have no place where t stands.
 func (w *whereChecker) checkWord(t Token) error {
-	if w.prev.is('.') {
+	if w.prev().is('.') {
 		return nil
 	}
 	if t.Text[0] == '$' {
 		return w.refuse(t, "the condition contains a name that begins with $", "quote it if it is the name of a column")
 	}
 	depth := len(w.groups)
-	first := w.prev.Kind == 0 || w.prev.is('(') || w.prev.is('[')
+	first := w.prev().Kind == 0 || w.prev().is('(') || w.prev().is('[')
 	if first && depth > 0 && t.word("WITH") {
 		w.groups[depth-1].with = true
 	}
@@ -241,7 +228,7 @@ func (w *whereChecker) checkWord(t Token) error {
 		return w.refuse(t, "the condition begins with the word "+name, "put a subquery in parentheses")
 	case role == roleFunction && next.is('('), role != roleVerb && role != roleFunction:
 		return nil
-	case depth == 0, first, w.groups[depth-1].with && w.prev.is(')'):
+	case depth == 0, first, w.groups[depth-1].with && w.prev().is(')'):
 		return w.refuse(t, "the condition contains the statement "+name, advice)
 	}
 	return nil
@@ -286,49 +273,4 @@ func bracketName(t Token) string {
 		return "bracket"
 	}
 	return "parenthesis"
-}
-
-// whereError returns the error for the trouble at the byte pos.
-func whereError(where string, pos int, reason, advice string) error {
-	const most = 24
-	excerpt := where[pos:]
-	n := 0
-	for i := range excerpt {
-		if n == most {
-			excerpt = strings.TrimRight(excerpt[:i], " \t\n\r") + "…"
-			break
-		}
-		n++
-	}
-	return &WhereError{
-		Offset:  utf8.RuneCountInString(where[:pos]),
-		Reason:  reason,
-		Excerpt: excerpt,
-		Advice:  advice,
-	}
-}
-
-// invalidUTF8 returns the offset of the first byte that is not UTF-8.
-func invalidUTF8(text string) int {
-	for i := 0; i < len(text); {
-		r, n := utf8.DecodeRuneInString(text[i:])
-		if r == utf8.RuneError && n == 1 {
-			return i
-		}
-		i += n
-	}
-	return len(text)
-}
-
-// firstDifference returns the offset of the first token that a and b cut
-// differently.
-func firstDifference(a, b Syntax, text string) int {
-	x, y := lexer{syntax: a, text: text}, lexer{syntax: b, text: text}
-	for {
-		t, ok := x.next()
-		u, _ := y.next()
-		if !ok || t != u {
-			return min(t.Pos, u.Pos)
-		}
-	}
 }

@@ -90,6 +90,22 @@ func FuzzCheckWhere_Engine(f *testing.F) {
 	} {
 		f.Add(where)
 	}
+	e := newEngine(f)
+	f.Fuzz(func(t *testing.T, where string) {
+		if CheckWhere(SQLite, where) == nil {
+			e.try(t, where)
+		}
+	})
+}
+
+// engine is a SQLite database in which a condition is to do no harm.
+type engine struct {
+	db   *sql.DB
+	rows []string // those that no condition may delete
+}
+
+func newEngine(f *testing.F) *engine {
+	f.Helper()
 	db, err := sql.Open("sqlite", ":memory:")
 	if err != nil {
 		f.Fatal(err)
@@ -103,32 +119,33 @@ func FuzzCheckWhere_Engine(f *testing.F) {
 		INSERT INTO u VALUES (1, 'p'), (2, 'q')`); err != nil {
 		f.Fatal(err)
 	}
-	const dump = `
-		SELECT 't' AS tab, k, coalesce(a, '-') || coalesce(b, '-') FROM t WHERE k <> 1
-		UNION ALL SELECT 'u', k, c FROM u
-		UNION ALL SELECT type, 0, coalesce(sql, name) FROM sqlite_schema
-		ORDER BY 1, 2, 3`
-	want := rowsOf(f.Context(), f, db, dump)
-	f.Fuzz(func(t *testing.T, where string) {
-		if CheckWhere(SQLite, where) != nil {
-			return
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		defer cancel()
-		tx, err := db.BeginTx(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		// What the engine refuses is not the check's concern.
-		_, execErr := tx.ExecContext(ctx, "DELETE FROM t WHERE ("+where+") AND (k = 1)")
-		got := rowsOf(t.Context(), t, tx, dump)
-		if err := tx.Rollback(); err != nil {
-			t.Fatalf("%q ended the transaction: %v", where, err)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Fatalf("%q changed what it must not (-before +after), error %v:\n%s", where, execErr, diff)
-		}
-	})
+	return &engine{db, rowsOf(f.Context(), f, db, engineDump)}
+}
+
+const engineDump = `
+	SELECT 't' AS tab, k, coalesce(a, '-') || coalesce(b, '-') FROM t WHERE k <> 1
+	UNION ALL SELECT 'u', k, c FROM u
+	UNION ALL SELECT type, 0, coalesce(sql, name) FROM sqlite_schema
+	ORDER BY 1, 2, 3`
+
+// try runs the condition where drover puts it.
+func (e *engine) try(t *testing.T, where string, args ...any) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	tx, err := e.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What the engine refuses is not the check's concern.
+	_, execErr := tx.ExecContext(ctx, "DELETE FROM t WHERE ("+where+") AND (k = 1)", args...)
+	got := rowsOf(t.Context(), t, tx, engineDump)
+	if err := tx.Rollback(); err != nil {
+		t.Fatalf("%q ended the transaction: %v", where, err)
+	}
+	if diff := cmp.Diff(e.rows, got); diff != "" {
+		t.Fatalf("%q changed what it must not (-before +after), error %v:\n%s", where, execErr, diff)
+	}
 }
 
 func rowsOf(ctx context.Context, t testing.TB, db interface {

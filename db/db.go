@@ -29,6 +29,7 @@ type core struct {
 	log            *slog.Logger
 	acquireTimeout time.Duration
 	interceptors   []Interceptor
+	facts          dialect.Facts
 	isolation      sql.IsolationLevel // of transactions that ask for none, on connections that are not set to one
 
 	routed, routedInBlock lazyPool // for DBTX; the second refuses statements outside blocks

@@ -251,3 +251,6 @@ type argCountError struct{ want, got int }
 func (e argCountError) Error() string {
 	return fmt.Sprintf("the statement has %d placeholders and was given %d arguments", e.want, e.got)
 }
+
+// Wrap gives an error of this database its class, as all calls of [DB] do; op says what was being done. It is for packages of this module.
+func (d *DB) Wrap(op string, err error) error { return d.wrap(op, err) }

@@ -45,7 +45,6 @@ func (d *DB) PGXDBTX() PGXDBTX { return PGXDBTX{d} }
 type pgxRunner interface {
 	Exec(ctx context.Context, query string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, query string, args ...any) (pgx.Rows, error)
-	QueryRow(ctx context.Context, query string, args ...any) pgx.Row
 	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error)
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
@@ -63,40 +62,57 @@ func (x PGXDBTX) runner(ctx context.Context) (pgxRunner, error) {
 	return x.db.opened.Native, nil
 }
 
-// Exec runs a statement.
-func (x PGXDBTX) Exec(ctx context.Context, query string, args ...any) (pgconn.CommandTag, error) {
+// send passes a statement through the interceptors. Inside a block the block does that.
+func (x PGXDBTX) send(ctx context.Context, query string, args []any, send func(context.Context, pgxRunner) error) error {
 	r, err := x.runner(ctx)
 	if err != nil {
-		return pgconn.CommandTag{}, err
+		return err
 	}
-	return r.Exec(ctx, query, args...)
+	if _, inside := r.(*pgxTx); inside || len(x.db.interceptors) == 0 {
+		return send(ctx, r)
+	}
+	return x.db.intercept(ctx, query, named(args), func(ctx context.Context) error { return send(ctx, r) })
+}
+
+// Exec runs a statement.
+func (x PGXDBTX) Exec(ctx context.Context, query string, args ...any) (tag pgconn.CommandTag, err error) {
+	err = x.send(ctx, query, args, func(ctx context.Context, r pgxRunner) (err error) {
+		tag, err = r.Exec(ctx, query, args...)
+		return err
+	})
+	return tag, err
 }
 
 // Query runs a query.
 func (x PGXDBTX) Query(ctx context.Context, query string, args ...any) (pgx.Rows, error) {
-	r, err := x.runner(ctx)
+	var rows pgx.Rows
+	err := x.send(ctx, query, args, func(ctx context.Context, r pgxRunner) (err error) {
+		rows, err = r.Query(ctx, query, args...)
+		return err
+	})
 	if err != nil {
+		if rows != nil { // an interceptor's error
+			rows.Close()
+		}
 		return nil, err
 	}
-	return r.Query(ctx, query, args...)
+	return rows, nil
 }
 
 // QueryRow runs a query for one row.
 func (x PGXDBTX) QueryRow(ctx context.Context, query string, args ...any) pgx.Row {
-	r, err := x.runner(ctx)
-	if err != nil {
-		return pgxRow{err: err}
-	}
-	return r.QueryRow(ctx, query, args...)
+	rows, err := x.Query(ctx, query, args...)
+	return pgxRow{rows, err}
 }
 
 // CopyFrom copies rows into a table.
 func (x PGXDBTX) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
-	r, err := x.runner(ctx)
-	if err != nil {
-		return 0, err
-	}
-	return r.CopyFrom(ctx, table, columns, src)
+	var n int64
+	err := x.send(ctx, "COPY "+table.Sanitize()+" FROM STDIN", nil, func(ctx context.Context, r pgxRunner) (err error) {
+		n, err = r.CopyFrom(ctx, table, columns, src)
+		return err
+	})
+	return n, err
 }
 
 // SendBatch sends statements in one round trip.

@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"github.com/drover-dev/drover/internal/bound"
+	"github.com/drover-dev/drover/internal/dialect"
 )
 
 // routing is the driver behind the *sql.DB that [DBTX] prepares statements and begins transactions on. Prepared statements outlive the
@@ -120,7 +121,7 @@ func (c *routedConn) QueryContext(ctx context.Context, query string, args []driv
 }
 
 func execText(ctx context.Context, target driver.Conn, query string, args []driver.NamedValue) (driver.Result, error) {
-	checked, err := checkArgs(target, args)
+	checked, err := dialect.CheckArgs(target, args)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +129,7 @@ func execText(ctx context.Context, target driver.Conn, query string, args []driv
 }
 
 func queryText(ctx context.Context, target driver.Conn, query string, args []driver.NamedValue) (driver.Rows, error) {
-	checked, err := checkArgs(target, args)
+	checked, err := dialect.CheckArgs(target, args)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +194,7 @@ func (s *routedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) 
 			return nil, err
 		}
 	}
-	checked, err := checkArgs(s.stmt, args)
+	checked, err := dialect.CheckArgs(s.stmt, args)
 	if err != nil {
 		return nil, err
 	}
@@ -211,36 +212,11 @@ func (s *routedStmt) QueryContext(ctx context.Context, args []driver.NamedValue)
 			return nil, err
 		}
 	}
-	checked, err := checkArgs(s.stmt, args)
+	checked, err := dialect.CheckArgs(s.stmt, args)
 	if err != nil {
 		return nil, err
 	}
 	return s.stmt.(driver.StmtQueryContext).QueryContext(ctx, checked)
-}
-
-// checkArgs does what database/sql does with arguments when it knows the driver they are for. It leaves args as they are: the same
-// ones may be checked for a second target.
-func checkArgs(target any, args []driver.NamedValue) ([]driver.NamedValue, error) {
-	checker, _ := target.(driver.NamedValueChecker)
-	checked := make([]driver.NamedValue, 0, len(args))
-	for _, arg := range args {
-		err := driver.ErrSkip
-		if checker != nil {
-			err = checker.CheckNamedValue(&arg)
-		}
-		if errors.Is(err, driver.ErrSkip) {
-			arg.Value, err = driver.DefaultParameterConverter.ConvertValue(arg.Value)
-		}
-		switch {
-		case errors.Is(err, driver.ErrRemoveArgument):
-			continue
-		case err != nil:
-			return nil, err
-		}
-		arg.Ordinal = len(checked) + 1
-		checked = append(checked, arg)
-	}
-	return checked, nil
 }
 
 // poolConn presents the pool, or a transaction on it, as a driver connection.

@@ -40,6 +40,8 @@ type Dialect interface {
 	VersionQuery() string
 	// Version puts the answer of VersionQuery in words: "postgres 15.18".
 	Version(reported string) string
+	// Server says what a version, in the words of Version, can do.
+	Server(version string) Server
 
 	Catalog
 	Counter
@@ -55,6 +57,22 @@ type Features struct {
 	RowComparison bool
 	// Local: the database is a library in this process; a statement needs no network deadline.
 	Local bool
+
+	// Arrays: a parameter can be an array, and unnest makes rows of arrays (PostgreSQL). Where it is false, rows are sent as VALUES.
+	Arrays bool
+	// MaxParams is the largest number of parameters of a statement.
+	MaxParams int
+	// OnDuplicateKey: an upsert is INSERT … ON DUPLICATE KEY UPDATE, which any unique key of the table sets off (MySQL). Where it is false
+	// it is INSERT … ON CONFLICT (columns) DO UPDATE.
+	OnDuplicateKey bool
+	// EmptyColumns: an INSERT without columns is written () VALUES () (MySQL). Elsewhere it is DEFAULT VALUES.
+	EmptyColumns bool
+	// PreparedStream: a large result is read faster from a prepared statement (MySQL's binary protocol).
+	PreparedStream bool
+	// Cursors: DECLARE … CURSOR and FETCH (PostgreSQL). Elsewhere an open result set is one by itself.
+	Cursors bool
+	// Now is the SQL of the present time, as a time parameter would be stored.
+	Now string
 }
 
 // TxOptions are the options of an outermost transaction.

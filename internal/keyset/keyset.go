@@ -65,11 +65,14 @@ func (k *Keyset) Table() string { return k.table }
 // Columns is the select list that [Keyset.Scan] reads.
 func (k *Keyset) Columns() string {
 	list := make([]string, len(k.columns))
-	for i, c := range k.columns {
-		list[i] = c.Select(k.quoted[i])
+	for i := range k.columns {
+		list[i] = k.Select(i)
 	}
 	return strings.Join(list, ", ")
 }
+
+// Select is the SQL that reads the i-th column of the key.
+func (k *Keyset) Select(i int) string { return k.columns[i].Select(k.quoted[i]) }
 
 // OrderBy is the ascending order, without the words ORDER BY.
 func (k *Keyset) OrderBy() string { return strings.Join(k.quoted, ", ") }

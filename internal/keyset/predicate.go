@@ -23,6 +23,9 @@ func (p Predicate) Args(args []any, cursor Values) []any {
 // After holds for the keys behind the cursor.
 func (k *Keyset) After() Predicate { return k.compare(">", false) }
 
+// Before holds for the keys before the cursor.
+func (k *Keyset) Before() Predicate { return k.compare("<", false) }
+
 // From holds for the cursor and the keys behind it.
 func (k *Keyset) From() Predicate { return k.compare(">", true) }
 

@@ -7,6 +7,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -28,7 +29,25 @@ func (Dialect) Name() string { return "mysql" }
 func (Dialect) Syntax() sqltext.Syntax { return sqltext.MySQL }
 
 // Features returns what MySQL and MariaDB can do.
-func (Dialect) Features() dialect.Features { return dialect.Features{ImplicitCommit: true} }
+func (Dialect) Features() dialect.Features {
+	return dialect.Features{
+		ImplicitCommit: true, MaxParams: 65535, OnDuplicateKey: true, EmptyColumns: true, PreparedStream: true, Now: "CURRENT_TIMESTAMP(6)",
+	}
+}
+
+// Server tells MariaDB from MySQL and old versions from new ones (MariaDB's and MySQL's manuals, SELECT, INSERT … RETURNING, JSON_TABLE).
+func (Dialect) Server(version string) dialect.Server {
+	maria := strings.HasPrefix(version, "mariadb ")
+	skipLocked := maria && dialect.VersionAtLeast(version, 10, 6) || !maria && dialect.VersionAtLeast(version, 8, 0, 1)
+	return dialect.Server{
+		InsertReturning: maria && dialect.VersionAtLeast(version, 10, 5),
+		RowLocks:        true,
+		SkipLocked:      skipLocked,
+		NoWait:          maria || skipLocked,
+		LockOf:          !maria && skipLocked,
+		JSONTable:       maria && dialect.VersionAtLeast(version, 10, 6) || !maria && dialect.VersionAtLeast(version, 8, 0, 4),
+	}
+}
 
 // Quote returns ident in backticks.
 func (Dialect) Quote(ident string) string { return "`" + strings.ReplaceAll(ident, "`", "``") + "`" }
@@ -100,7 +119,35 @@ func (Dialect) Classify(err error) (dialect.Fault, bool) {
 		}
 		return dialect.Fault{}, false
 	}
-	return dialect.Fault{Kind: kinds[me.Number], Code: strconv.Itoa(int(me.Number))}, true
+	fault := dialect.Fault{Kind: kinds[me.Number], Code: strconv.Itoa(int(me.Number))}
+	fault.Column, fault.Constraint = named(fault.Kind, me.Message)
+	return fault, true
+}
+
+// The server has no fields for what an error is about; its English messages have it in quotes.
+var (
+	messageColumn = regexp.MustCompile("(?:[Cc]olumn|Field) ['`](?:[^'`]*`\\.`)*([^'`]+)['`]")
+	messageKey    = regexp.MustCompile(`for key '(?:[^'.]+\.)?([^']+)'`)
+	messageCheck  = regexp.MustCompile("(?i)constraint [`']([^`']+)[`']")
+)
+
+// named reads the column and the constraint out of a message.
+func named(kind dialect.Kind, message string) (column, constraint string) {
+	first := func(re *regexp.Regexp) string {
+		if m := re.FindStringSubmatch(message); m != nil {
+			return m[1]
+		}
+		return ""
+	}
+	switch kind {
+	case dialect.Unique:
+		return "", first(messageKey)
+	case dialect.Check, dialect.ForeignKey:
+		return "", first(messageCheck)
+	case dialect.NotNull, dialect.Data, dialect.UndefinedColumn:
+		return first(messageColumn), ""
+	}
+	return "", ""
 }
 
 var kinds = map[uint16]dialect.Kind{

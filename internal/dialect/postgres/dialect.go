@@ -28,7 +28,14 @@ func (Dialect) Name() string { return "postgres" }
 func (Dialect) Syntax() sqltext.Syntax { return sqltext.Postgres }
 
 // Features returns what PostgreSQL can do.
-func (Dialect) Features() dialect.Features { return dialect.Features{RowComparison: true} }
+func (Dialect) Features() dialect.Features {
+	return dialect.Features{RowComparison: true, Arrays: true, Cursors: true, MaxParams: 65535, Now: "CURRENT_TIMESTAMP"}
+}
+
+// Server is the same for all supported versions.
+func (Dialect) Server(string) dialect.Server {
+	return dialect.Server{InsertReturning: true, UpdateReturning: true, RowLocks: true, SkipLocked: true, NoWait: true, LockOf: true, NoKey: true}
+}
 
 // Quote returns ident in double quotes.
 func (Dialect) Quote(ident string) string { return `"` + strings.ReplaceAll(ident, `"`, `""`) + `"` }

@@ -32,7 +32,16 @@ func (Dialect) Syntax() sqltext.Syntax { return sqltext.SQLite }
 
 // Features returns what SQLite can do.
 func (Dialect) Features() dialect.Features {
-	return dialect.Features{SingleWriter: true, RowComparison: true, Local: true}
+	return dialect.Features{
+		SingleWriter: true, RowComparison: true, Local: true, MaxParams: 32766,
+		Now: "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '+00:00')",
+	}
+}
+
+// Server tells old versions from new ones (SQLite manual, lang_returning).
+func (Dialect) Server(version string) dialect.Server {
+	returning := dialect.VersionAtLeast(version, 3, 35)
+	return dialect.Server{InsertReturning: returning, UpdateReturning: returning}
 }
 
 // Quote returns ident in double quotes.

@@ -67,6 +67,7 @@ type Column struct {
 	Type     string // as the database writes it
 	Nullable bool
 	Collated bool // a text column: its order depends on a collation
+	Auto     bool // an AUTO_INCREMENT column of MySQL: 0 means "make a value"
 
 	// Raw is the SQL that reads the stored value unchanged, where the driver would turn the plain column
 	// into something that does not compare as the column does (dates and booleans on SQLite); "" elsewhere.

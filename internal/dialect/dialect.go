@@ -67,6 +67,8 @@ type Features struct {
 	OnDuplicateKey bool
 	// EmptyColumns: an INSERT without columns is written () VALUES () (MySQL). Elsewhere it is DEFAULT VALUES.
 	EmptyColumns bool
+	// ZeroMakesKey: a 0 in an AUTO_INCREMENT column means "make a value" (MySQL without NO_AUTO_VALUE_ON_ZERO).
+	ZeroMakesKey bool
 	// PreparedStream: a large result is read faster from a prepared statement (MySQL's binary protocol).
 	PreparedStream bool
 	// Cursors: DECLARE … CURSOR and FETCH (PostgreSQL). Elsewhere an open result set is one by itself.

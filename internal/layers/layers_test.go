@@ -24,9 +24,16 @@ var allowed = map[string][]string{
 	"internal/dialect/sqlite":   {"internal/dialect", "internal/sqltext"},
 	"internal/bound":            {},
 	"internal/keyset":           {"internal/dialect"},
+	"internal/mapping":          {"internal/suggest"},
+	"internal/pgbinary":         {},
+	"internal/cell":             {"internal/pgbinary"},
 	"db": {
 		"internal/bound", "internal/dialect", "internal/dialect/mysql", "internal/dialect/postgres",
 		"internal/dialect/sqlite", "internal/sqltext",
+	},
+	"table": {
+		"db", "internal/cell", "internal/dialect", "internal/keyset", "internal/mapping", "internal/pgbinary",
+		"internal/sqltext", "internal/suggest",
 	},
 	"internal/suggest": {},
 	"internal/term":    {},
@@ -38,7 +45,7 @@ var allowed = map[string][]string{
 }
 
 // users may import only what users of the module can.
-var users = []string{"", "db"}
+var users = []string{"", "db", "table"}
 
 func TestLayers_ImportsGoDownOnly(t *testing.T) {
 	for _, p := range list(t) {

@@ -77,7 +77,8 @@ LIMIT 1`
 
 func readColumnsAndKeys(ctx context.Context, q dialect.Queryer, t *dialect.Table) error {
 	const query = `
-SELECT COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, COALESCE(NUMERIC_PRECISION, 0), IS_NULLABLE = 'YES', COLLATION_NAME IS NOT NULL
+SELECT COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, COALESCE(NUMERIC_PRECISION, 0), IS_NULLABLE = 'YES', COLLATION_NAME IS NOT NULL,
+  EXTRA LIKE '%auto_increment%'
 FROM information_schema.COLUMNS
 WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?
 ORDER BY ORDINAL_POSITION`
@@ -86,7 +87,7 @@ ORDER BY ORDINAL_POSITION`
 		var c dialect.Column
 		var dataType string
 		var precision int
-		if err := scan(&c.Name, &c.Type, &dataType, &precision, &c.Nullable, &c.Collated); err != nil {
+		if err := scan(&c.Name, &c.Type, &dataType, &precision, &c.Nullable, &c.Collated, &c.Auto); err != nil {
 			return err
 		}
 		c.TextBytes = !slices.Contains(binaryTypes, dataType)

@@ -1,0 +1,189 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/drover-dev/drover/db"
+)
+
+// batch is a part of a bulk write's rows.
+type batch[T any] struct {
+	first int // the place of its first row in the call's input
+	rows  []T
+}
+
+// batches cuts a slice.
+func batches[T any](rows []T, size int) iter.Seq2[batch[T], error] {
+	return func(yield func(batch[T], error) bool) {
+		for first := 0; first < len(rows); first += size {
+			if !yield(batch[T]{first, rows[first:min(first+size, len(rows))]}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// gathered collects a sequence into batches. The rows of one are overwritten by the next.
+func gathered[T any](rows iter.Seq2[T, error], size int) iter.Seq2[batch[T], error] {
+	return func(yield func(batch[T], error) bool) {
+		b := batch[T]{rows: make([]T, 0, min(size, 5000))}
+		for row, err := range rows {
+			if err != nil {
+				yield(b, err)
+				return
+			}
+			b.rows = append(b.rows, row)
+			if len(b.rows) == size {
+				if !yield(b, nil) {
+					return
+				}
+				b = batch[T]{b.first + size, b.rows[:0]}
+			}
+		}
+		if len(b.rows) > 0 {
+			yield(b, nil)
+		}
+	}
+}
+
+// writer runs a bulk write batch by batch.
+type writer[T any] struct {
+	q     Query[T]
+	op    string // for errors: "create", "update", "delete"
+	total int64  // rows; -1: not known
+	// alone says that there is one batch, and that one statement does it: then it needs no transaction around it.
+	alone bool
+	// write sends one batch.
+	write func(ctx context.Context, b batch[T]) (int64, error)
+	// kept, when set, is called after each batch that is committed by itself.
+	kept func()
+	// values are the columns that are written, for errors.
+	values []int
+
+	done, count int64
+}
+
+// run writes all batches: in one transaction, or one for each.
+func (w *writer[T]) run(ctx context.Context, all iter.Seq2[batch[T], error]) (int64, error) {
+	inBlock := w.q.conn.InBlock(ctx)
+	if !inBlock && (w.alone || w.q.bulk.perBatch) {
+		err := w.each(ctx, all, w.alone, false)
+		return w.done, err
+	}
+	err := w.q.conn.Atomic(ctx, func(ctx context.Context) error { return w.each(ctx, all, false, w.alone) })
+	if u, ok := errors.AsType[*unlocated[T]](err); ok {
+		err = w.locate(ctx, u.batch, u.err)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return w.done, nil
+}
+
+// each writes the batches one after another. bare sends a batch without a transaction of its own; only says that the block around it
+// holds nothing but this one batch, so that a savepoint more would tell nothing.
+func (w *writer[T]) each(ctx context.Context, all iter.Seq2[batch[T], error], bare, only bool) error {
+	for b, err := range all {
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		n, err := w.batch(ctx, b, bare || only)
+		if err != nil {
+			if only && w.locatable(ctx, err) { // the block around is broken; it is looked for after its end
+				return &unlocated[T]{b, err}
+			}
+			return w.locate(ctx, b, err)
+		}
+		w.done += n
+		w.count++
+		if w.kept != nil && w.q.bulk.perBatch && !w.q.conn.InBlock(ctx) {
+			w.kept()
+		}
+		if w.q.bulk.observe != nil {
+			w.q.bulk.observe(Progress{Rows: w.done, Batches: w.count, Total: w.total})
+		}
+	}
+	return nil
+}
+
+// batch writes one batch, in a transaction or a savepoint of its own unless it is bare.
+func (w *writer[T]) batch(ctx context.Context, b batch[T], bare bool) (n int64, err error) {
+	if bare {
+		return w.write(ctx, b)
+	}
+	err = w.q.conn.Atomic(ctx, func(ctx context.Context) error {
+		n, err = w.write(ctx, b)
+		return err
+	})
+	return n, err
+}
+
+// unlocated is the error of a batch whose failed row is still to be found.
+type unlocated[T any] struct {
+	batch batch[T]
+	err   error
+}
+
+func (u *unlocated[T]) Error() string { return u.err.Error() }
+func (u *unlocated[T]) Unwrap() error { return u.err }
+
+// locatable reports whether an error is about one row.
+func (w *writer[T]) locatable(ctx context.Context, err error) bool {
+	if _, known := errors.AsType[*RowError](err); known || ctx.Err() != nil {
+		return false
+	}
+	switch db.KindOf(err) {
+	case db.ErrUnique, db.ErrForeignKey, db.ErrNotNull, db.ErrCheck, db.ErrData:
+		return true
+	case db.ErrUnknown:
+		own, ok := errors.AsType[*db.Error](err)
+		return ok && own.Code != ""
+	}
+	return false
+}
+
+// locate finds the row of a batch that the database refuses: it writes halves of it, in a transaction or savepoint that is rolled back, and goes
+// on with the half that fails. The error names the row then.
+func (w *writer[T]) locate(ctx context.Context, b batch[T], cause error) error {
+	if !w.locatable(ctx, cause) {
+		return cause
+	}
+	failed := -1
+	err := w.q.conn.Atomic(ctx, func(ctx context.Context) error {
+		if err := w.q.conn.SetRollback(ctx, true); err != nil {
+			return err
+		}
+		low, high := 0, len(b.rows) // the rows before low are written; one of those from low to high is refused
+		for low < high {
+			middle := (low + high) / 2
+			if high-low == 1 {
+				middle = high
+			}
+			_, err := w.batch(ctx, batch[T]{b.first + low, copied(b.rows[low:middle])}, false)
+			switch {
+			case err == nil:
+				low = middle
+			case !w.locatable(ctx, err):
+				return err
+			case middle-low == 1:
+				failed, cause = low, err
+				return nil
+			default:
+				high = middle
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		failed = -1 // the search failed, which says nothing about the row
+	}
+	return w.rowError(ctx, b, failed, cause)
+}
+
+// copied keeps the search from setting keys in the caller's rows.
+func copied[T any](rows []T) []T { return append([]T(nil), rows...) }

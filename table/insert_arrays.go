@@ -1,0 +1,306 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/drover-dev/drover/internal/cell"
+	"github.com/drover-dev/drover/internal/dialect"
+	"github.com/drover-dev/drover/internal/pgbinary"
+)
+
+// arraysInsert sends rows to PostgreSQL: as one COPY where nothing is read back and no conflict is handled, else as
+// INSERT … SELECT … FROM unnest of one array for each column.
+type arraysInsert[T any] struct {
+	c      *creator[T]
+	shape  *shape
+	byPlan map[*insertion]*columnArrays[T]
+}
+
+// columnArrays are the parameters of a statement with unnest.
+type columnArrays[T any] struct {
+	record *record[T]
+	source *unnest
+	sql    string
+	binary *arrays // nil where the connection is not pgx's
+}
+
+// unnest is the part of a statement that makes rows of arrays: FROM unnest($1::int8[], …) AS v(c0, …).
+type unnest struct {
+	elements []uint32 // the types of the arrays' elements
+	types    []string // their names
+	casts    []string // what the column's value is cast to; "": as it comes
+}
+
+// unnestOf decides how each column travels: in its own type where that has a binary form here, else as text that is cast.
+func (s *shape) unnestOf(m *model, columns []int) *unnest {
+	u := &unnest{}
+	for _, i := range columns {
+		c := m.mapping.Columns[i]
+		known := s.column(c.Name)
+		if known.binary() && !cell.Array(c.Type, c.JSON) {
+			name, _ := pgbinary.TypeName(known.oid)
+			u.add(known.oid, name, "")
+			continue
+		}
+		u.add(pgbinary.Text, "text", known.name)
+	}
+	return u
+}
+
+func (u *unnest) add(oid uint32, name, cast string) {
+	u.elements = append(u.elements, oid)
+	u.types = append(u.types, name)
+	u.casts = append(u.casts, cast)
+}
+
+// from writes unnest(?::int8[], …) and the names of its columns; ordinality adds one more, n.
+func (u *unnest) from(b *builder, ordinality bool) {
+	b.write("unnest(").list(len(u.types), func(i int) { b.write("?::", u.types[i], "[]") }).write(")")
+	if ordinality {
+		b.write(" WITH ORDINALITY")
+	}
+	b.write(" AS v(").list(len(u.types), func(i int) { b.write(u.column(i)) })
+	if ordinality {
+		b.write(", n")
+	}
+	b.write(")")
+}
+
+func (u *unnest) column(i int) string { return "c" + strconv.Itoa(i) }
+
+// value is the i-th column's value.
+func (u *unnest) value(i int) string {
+	if u.casts[i] == "" {
+		return "v." + u.column(i)
+	}
+	return "v." + u.column(i) + "::" + u.casts[i]
+}
+
+// copies reports whether a plan's rows can be sent with COPY.
+func (a *arraysInsert[T]) copies(plan *insertion) bool {
+	if len(plan.returning) > 0 || plan.ignore || plan.upsert || len(plan.assigned) > 0 || len(plan.columns) == 0 || !a.c.native {
+		return false
+	}
+	return !slices.ContainsFunc(plan.columns, func(i int) bool {
+		c := a.c.q.model.mapping.Columns[i]
+		return !a.shape.column(c.Name).binary() || cell.Array(c.Type, c.JSON)
+	})
+}
+
+func (a *arraysInsert[T]) insert(ctx context.Context, g group[T]) (int64, error) {
+	if a.copies(g.plan) {
+		return a.copy(ctx, g)
+	}
+	if len(g.plan.columns) == 0 {
+		return a.defaults(ctx, g)
+	}
+	return a.unnest(ctx, g)
+}
+
+// copy sends a group's rows with COPY.
+func (a *arraysInsert[T]) copy(ctx context.Context, g group[T]) (n int64, err error) {
+	m, conn := a.c.q.model, a.c.q.conn
+	record := a.c.recordOf(g.plan)
+	oids := make([]uint32, len(g.plan.columns))
+	for k, i := range g.plan.columns {
+		oids[k] = a.shape.column(m.mapping.Columns[i].Name).oid
+	}
+	b := newBuilder(conn)
+	b.write("COPY ", m.quoted(b.dialect), " (").columns(m, g.plan.columns).write(") FROM STDIN WITH (FORMAT binary)")
+	sql := b.text.String()
+	reader := newCopyReader(g.rows, record, oids)
+	err = conn.Exchange(ctx, dialect.Exchange{
+		Query: sql,
+		Send: func(ctx context.Context, live dialect.Live) (int64, error) {
+			tag, err := live.PGX.PgConn().CopyFrom(ctx, reader, sql)
+			n = tag.RowsAffected()
+			return n, err
+		},
+	})
+	switch {
+	case reader.err != nil:
+		return 0, &misfit{row: g.place(reader.next - 1), err: reader.err}
+	case err == nil:
+		return n, nil
+	}
+	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
+		if row, column, ok := copyLine(pe); ok && row < len(g.rows) {
+			return 0, &misfit{row: g.place(row), column: column, err: err}
+		}
+	}
+	return 0, err
+}
+
+// place is the place in the batch of the group's row n.
+func (g group[T]) place(n int) int {
+	if g.places == nil {
+		return n
+	}
+	return g.places[n]
+}
+
+// defaults inserts rows of which the database makes every column.
+func (a *arraysInsert[T]) defaults(ctx context.Context, g group[T]) (int64, error) {
+	m := a.c.q.model
+	b := newBuilder(a.c.q.conn)
+	g.plan.writeInto(b, m)
+	b.write(" SELECT ").list(len(g.plan.assigned), func(i int) { m.writeValue(b, g.plan.assigned[i].value) })
+	b.write(" FROM generate_series(1, ?::int8)")
+	b.args = append(b.args, int64(len(g.rows)))
+	g.plan.writeConflict(b, m)
+	g.plan.writeReturning(b, m)
+	st, err := b.statement()
+	if err != nil {
+		return 0, err
+	}
+	return a.returning(ctx, g, st)
+}
+
+// returning sends a statement whose arguments are plain.
+func (a *arraysInsert[T]) returning(ctx context.Context, g group[T], st statement) (int64, error) {
+	if len(g.plan.returning) == 0 {
+		return affect(ctx, a.c.q.conn, st)
+	}
+	back := newReadBack(a.c.q.model, g.plan, g.rows)
+	lay := func([]string) (*record[T], error) { return back.record, nil }
+	if err := fetch(ctx, a.c.q.conn, st, lay, false, func(*record[T]) { back.keep() }); err != nil {
+		return 0, err
+	}
+	return int64(len(g.rows)), back.check()
+}
+
+// unnest sends a group's rows as arrays. The rows are inserted in the order of the arrays, so generated keys are given out in it.
+func (a *arraysInsert[T]) unnest(ctx context.Context, g group[T]) (n int64, err error) {
+	m, conn := a.c.q.model, a.c.q.conn
+	p, extra, err := a.prepare(g.plan)
+	if err != nil {
+		return 0, err
+	}
+	if p.binary == nil || len(extra) > 0 {
+		args, err := p.record.literals(g.rows)
+		if err != nil {
+			return 0, err
+		}
+		return a.returning(ctx, g, statement{sql: p.sql, args: append(slices.Clone(extra), args...)})
+	}
+	if err := p.record.fill(p.binary, g.rows); err != nil {
+		return 0, err
+	}
+	back := newReadBack(m, g.plan, g.rows)
+	results := make([]format, len(g.plan.returning))
+	for k, i := range g.plan.returning {
+		oid := a.shape.column(m.mapping.Columns[i].Name).oid
+		results[k] = format{oid, pgbinary.CanDecode(oid)}
+	}
+	err = conn.Exchange(ctx, dialect.Exchange{
+		Query: p.sql,
+		Send: func(ctx context.Context, live dialect.Live) (int64, error) {
+			n, err = sendNative(ctx, live.PGX, p.sql, p.binary.oids(), p.binary.finish(), results, func(row [][]byte) error {
+				if err := back.record.decode(results, row); err != nil {
+					return err
+				}
+				back.keep()
+				return nil
+			})
+			return n, err
+		},
+	})
+	switch {
+	case err != nil:
+		return 0, ownError(err)
+	case len(g.plan.returning) > 0:
+		return n, back.check()
+	}
+	return n, nil
+}
+
+// prepare makes a plan's statement and the room for its parameters, once for the call. extra are the arguments of expressions, which stand
+// before the arrays.
+func (a *arraysInsert[T]) prepare(plan *insertion) (p *columnArrays[T], extra []any, err error) {
+	m, conn := a.c.q.model, a.c.q.conn
+	expressions := newBuilder(conn)
+	expressions.list(len(plan.assigned), func(i int) { m.writeValue(expressions, plan.assigned[i].value) })
+	extra = expressions.args
+	if p = a.byPlan[plan]; p != nil {
+		return p, extra, nil
+	}
+	p = &columnArrays[T]{record: a.c.recordOf(plan), source: a.shape.unnestOf(m, plan.columns)}
+	b := newBuilder(conn)
+	plan.writeInto(b, m)
+	b.write(" SELECT ").list(len(plan.columns), func(i int) { b.write(p.source.value(i)) })
+	for _, assigned := range plan.assigned {
+		b.write(", ")
+		m.writeValue(b, assigned.value)
+	}
+	b.write(" FROM ")
+	p.source.from(b, true)
+	b.write(" ORDER BY v.n")
+	plan.writeConflict(b, m)
+	plan.writeReturning(b, m)
+	extra = b.args
+	st, err := b.statement()
+	if err != nil {
+		return nil, nil, err
+	}
+	p.sql = st.sql
+	if a.c.native {
+		p.binary = newArrays(p.source)
+	}
+	a.byPlan[plan] = p
+	return p, extra, nil
+}
+
+// fill puts the rows' values into arrays.
+func (r *record[T]) fill(a *arrays, rows []T) error {
+	a.reset(len(rows))
+	for row := range rows {
+		*r.scratch = rows[row]
+		for i, c := range r.cells {
+			if err := a.add(i, c); err != nil {
+				return &misfit{row: row, err: r.fail(i, err)}
+			}
+		}
+	}
+	return nil
+}
+
+// literals writes the rows' values as array literals, which every driver sends.
+func (r *record[T]) literals(rows []T) ([]any, error) {
+	texts := make([][]*string, len(r.cells))
+	for row := range rows {
+		*r.scratch = rows[row]
+		for i, c := range r.cells {
+			value, err := c.Value()
+			var text *string
+			if err == nil && value != nil {
+				var literal string
+				literal, err = cell.Literal(value)
+				text = &literal
+			}
+			if err != nil {
+				return nil, &misfit{row: row, err: r.fail(i, err)}
+			}
+			texts[i] = append(texts[i], text)
+		}
+	}
+	args := make([]any, len(texts))
+	for i, list := range texts {
+		args[i] = cell.ArrayLiteral(list)
+	}
+	return args, nil
+}
+
+// misfit is an error about one row of a batch, which is known.
+type misfit struct {
+	row    int
+	column string
+	err    error
+}
+
+func (e *misfit) Error() string { return e.err.Error() }
+func (e *misfit) Unwrap() error { return e.err }

@@ -1,0 +1,258 @@
+package table
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/drover-dev/drover/internal/dialect"
+)
+
+// maxValuesRows is how many rows an INSERT … VALUES has at most on SQLite, where more only take longer to compile.
+const maxValuesRows = 500
+
+// valuesInsert sends rows as INSERT … VALUES (…), (…), the form of databases without arrays, and of single rows everywhere.
+type valuesInsert[T any] struct {
+	c *creator[T]
+	// prepared are the statements of this call by their text, kept on the connection where it has several batches.
+	prepared map[string]preparedStmt
+	args     []driver.NamedValue
+}
+
+type preparedStmt struct {
+	dialect.Stmt
+	forget func()
+}
+
+// rowsPerStatement is how many rows one statement takes.
+func (v *valuesInsert[T]) rowsPerStatement(plan *insertion) int {
+	f := v.c.q.conn.Dialect().Features()
+	n := f.MaxParams / max(1, len(plan.columns))
+	switch {
+	case len(plan.columns)+len(plan.assigned) == 0 && !f.EmptyColumns:
+		n = 1 // DEFAULT VALUES
+	case f.SingleWriter:
+		n = min(n, maxValuesRows)
+	}
+	return max(1, n)
+}
+
+// insert sends a group's rows.
+func (v *valuesInsert[T]) insert(ctx context.Context, g group[T]) (int64, error) {
+	per := v.rowsPerStatement(g.plan)
+	var total int64
+	for first := 0; first < len(g.rows); first += per {
+		n, err := v.statement(ctx, g.plan, g.rows[first:min(first+per, len(g.rows))])
+		total += n
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+func (v *valuesInsert[T]) statement(ctx context.Context, plan *insertion, rows []T) (n int64, err error) {
+	m, conn := v.c.q.model, v.c.q.conn
+	st, err := v.build(plan, len(rows))
+	if err != nil {
+		return 0, err
+	}
+	args, err := v.values(plan, rows, st.args)
+	if err != nil {
+		return 0, err
+	}
+	back := newReadBack(m, plan, rows)
+	err = conn.Exchange(ctx, dialect.Exchange{
+		Query: st.sql,
+		Send: func(ctx context.Context, live dialect.Live) (int64, error) {
+			switch {
+			case live.PGX != nil:
+				n, err = v.sendNative(ctx, live.PGX, st.sql, args, back)
+			case plan.ignore && conn.Dialect().Features().OnDuplicateKey:
+				n, err = ignoring(ctx, live.Conn, st.sql, args)
+			default:
+				n, err = v.send(ctx, live, st.sql, args, len(plan.returning) > 0, back)
+			}
+			return n, err
+		},
+	})
+	switch {
+	case err != nil:
+		return 0, ownError(err)
+	case len(plan.returning) > 0 && plan.ignore:
+		return int64(back.next), nil
+	case len(plan.returning) > 0:
+		return int64(len(rows)), back.check()
+	case plan.upsert:
+		return int64(len(rows)), nil // MySQL counts an updated row twice
+	}
+	return n, nil
+}
+
+// build makes the statement for n rows. Its arguments are those of the expressions alone, which every row has behind its values.
+func (v *valuesInsert[T]) build(plan *insertion, n int) (statement, error) {
+	m, conn := v.c.q.model, v.c.q.conn
+	b := newBuilder(conn)
+	plan.writeInto(b, m)
+	if len(plan.columns)+len(plan.assigned) == 0 && !b.dialect.Features().EmptyColumns {
+		b.write(" DEFAULT VALUES")
+	} else {
+		if len(plan.columns)+len(plan.assigned) == 0 {
+			b.write(" ()")
+		}
+		b.write(" VALUES ")
+		row := &builder{dialect: b.dialect}
+		row.write("(", strings.TrimSuffix(strings.Repeat("?, ", len(plan.columns)), ", "))
+		for i, a := range plan.assigned {
+			if i > 0 || len(plan.columns) > 0 {
+				row.write(", ")
+			}
+			m.writeValue(row, a.value)
+		}
+		row.write(")")
+		if row.err != nil {
+			return statement{}, row.err
+		}
+		b.args = row.args
+		b.text.Grow(n * (row.text.Len() + 2))
+		for i := range n {
+			if i > 0 {
+				b.write(", ")
+			}
+			b.write(row.text.String())
+		}
+	}
+	plan.writeConflict(b, m)
+	plan.writeReturning(b, m)
+	return b.statement()
+}
+
+// values are the rows' values one after another, with the arguments of the expressions behind each row's.
+func (v *valuesInsert[T]) values(plan *insertion, rows []T, extra []any) ([]driver.NamedValue, error) {
+	record := v.c.recordOf(plan)
+	values := v.args[:0]
+	for i := range rows {
+		*record.scratch = rows[i]
+		for k, c := range record.cells {
+			value, err := c.Value()
+			if err != nil {
+				return nil, record.fail(k, err)
+			}
+			values = append(values, driver.NamedValue{Ordinal: len(values) + 1, Value: value})
+		}
+		for _, value := range extra {
+			values = append(values, driver.NamedValue{Ordinal: len(values) + 1, Value: value})
+		}
+	}
+	v.args = values
+	return values, nil
+}
+
+// sendNative runs the statement on pgx.
+func (v *valuesInsert[T]) sendNative(ctx context.Context, pc *pgx.Conn, sql string, values []driver.NamedValue, back *readBack[T]) (int64, error) {
+	args := make([]any, 0, len(values)+1)
+	args = append(args, binaryTypes)
+	for _, value := range values {
+		args = append(args, value.Value)
+	}
+	rows, err := pc.Query(ctx, sql, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	formats := formatsOf(rows.FieldDescriptions())
+	for rows.Next() {
+		if err := back.record.decode(formats, rows.RawValues()); err != nil {
+			return 0, err
+		}
+		back.keep()
+	}
+	rows.Close()
+	return rows.CommandTag().RowsAffected(), rows.Err()
+}
+
+// send runs the statement, prepared where it will be sent again.
+func (v *valuesInsert[T]) send(ctx context.Context, live dialect.Live, sql string, args []driver.NamedValue, returning bool, back *readBack[T]) (int64, error) {
+	if !v.c.keeps || live.Keep == nil || !v.c.q.conn.Dialect().Features().PreparedStream {
+		if !returning {
+			result, err := dialect.ExecArgs(ctx, live.Conn, sql, args)
+			if err != nil {
+				return 0, err
+			}
+			return result.RowsAffected()
+		}
+		rows, err := dialect.QueryRows(ctx, live.Conn, sql, args, false)
+		if err != nil {
+			return 0, err
+		}
+		return back.read(rows)
+	}
+	stmt, ok := v.prepared[sql]
+	if !ok {
+		var err error
+		if stmt.Stmt, err = dialect.Prepare(ctx, live.Conn, sql); err != nil {
+			return 0, err
+		}
+		stmt.forget = live.Keep(stmt.Stmt)
+		v.prepared[sql] = stmt
+	}
+	if !returning {
+		result, err := stmt.Exec(ctx, args)
+		if err != nil {
+			return 0, err
+		}
+		return result.RowsAffected()
+	}
+	rows, err := stmt.Query(ctx, args)
+	if err != nil {
+		return 0, err
+	}
+	return back.read(rows)
+}
+
+// close closes the statements that the call has prepared in a block that goes on. A transaction that has ended has closed them, and a
+// block that is broken will.
+func (v *valuesInsert[T]) close(ctx context.Context) {
+	if len(v.prepared) == 0 || !v.c.q.conn.InBlock(ctx) {
+		return
+	}
+	_ = v.c.q.conn.Exchange(ctx, dialect.Exchange{Send: func(context.Context, dialect.Live) (int64, error) {
+		var errs []error
+		for _, s := range v.prepared {
+			s.forget()
+			errs = append(errs, s.Close())
+		}
+		return 0, errors.Join(errs...)
+	}})
+	clear(v.prepared)
+}
+
+// ignoring inserts rows but those that are there, and returns how many it inserted. MySQL tells an ignored row from an inserted one only by
+// a variable that the update counts.
+func ignoring(ctx context.Context, conn driver.Conn, sql string, args []driver.NamedValue) (int64, error) {
+	if err := dialect.Exec(ctx, conn, "SET "+keptVariable+" = 0"); err != nil {
+		return 0, err
+	}
+	result, err := dialect.ExecArgs(ctx, conn, sql, args)
+	if err != nil {
+		return 0, err
+	}
+	n, err := result.RowsAffected()
+	if err != nil {
+		return 0, err
+	}
+	var kept int64
+	_, err = fetchDriver(ctx, conn, statement{sql: "SELECT " + keptVariable}, valueLayout[int64](""), false, func(r *record[int64]) { kept = r.row() })
+	return n - kept, err
+}
+
+const keptVariable = "@drover_kept"
+
+// read takes the rows of INSERT … RETURNING.
+func (r *readBack[T]) read(rows driver.Rows) (int64, error) {
+	lay := func([]string) (*record[T], error) { return r.record, nil }
+	return readDriver(rows, lay, func(*record[T]) { r.keep() })
+}

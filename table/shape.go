@@ -1,0 +1,82 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/drover-dev/drover/db"
+	"github.com/drover-dev/drover/internal/dialect"
+	"github.com/drover-dev/drover/internal/pgbinary"
+	"github.com/drover-dev/drover/internal/suggest"
+)
+
+// shape is what PostgreSQL's catalogue says of a table's columns: how a value is written in binary, and to what a text is cast.
+type shape struct {
+	columns map[string]shapeColumn
+	names   []string
+}
+
+type shapeColumn struct {
+	oid    uint32 // of the type; of a domain, of what it is made of
+	name   string // of the type, as a cast has it
+	length int    // the most characters of a varchar or char; 0: no limit
+}
+
+// binary reports whether values of the column can be written in binary.
+func (c shapeColumn) binary() bool { return pgbinary.CanAppend(c.oid) }
+
+func (s *shape) column(name string) shapeColumn { return s.columns[name] }
+
+// shapeOf reads a table's columns once for a database. A table that is changed later is read again after the first statement that fails.
+func (m *model) shapeOf(ctx context.Context, conn *db.DB) (*shape, error) {
+	d := conn.Dialect()
+	name := m.quoted(d)
+	if known, ok := conn.Facts().Table(name).(*shape); ok {
+		return known, nil
+	}
+	const query = `
+SELECT a.attname::text, (CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END)::int8, format_type(a.atttypid, NULL),
+  CASE WHEN t.oid IN (1042, 1043) AND a.atttypmod > 4 THEN a.atttypmod - 4 ELSE 0 END
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+WHERE a.attrelid = to_regclass(?::text) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum`
+	s := &shape{columns: map[string]shapeColumn{}}
+	err := dialect.Each(ctx, conn, query, []any{name}, func(scan func(...any) error) error {
+		var column string
+		var c shapeColumn
+		err := scan(&column, &c.oid, &c.name, &c.length)
+		s.columns[column] = c
+		s.names = append(s.names, column)
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the columns of table %s: %w", m.fullName(), err)
+	case len(s.columns) == 0:
+		return nil, &db.Error{Op: "read the columns", Alias: conn.Alias(), Kind: db.ErrUndefinedTable, Table: m.fullName(), Err: fmt.Errorf("there is no table %s", m.fullName())}
+	}
+	conn.Facts().SetTable(name, s)
+	return s, nil
+}
+
+// check refuses columns that the table does not have.
+func (s *shape) check(m *model, columns []int) error {
+	for _, i := range columns {
+		name := m.mapping.Columns[i].Name
+		if _, ok := s.columns[name]; !ok {
+			return &ColumnError{Table: m.fullName(), Column: name, Nearest: suggest.Nearest(name, s.names)}
+		}
+	}
+	return nil
+}
+
+// forget drops what is known of the table after an error that it may be the reason of.
+func (m *model) forget(conn *db.DB, err error) {
+	if err == nil {
+		return
+	}
+	if _, ok := errors.AsType[*db.Error](err); ok {
+		conn.Facts().ForgetTable(m.quoted(conn.Dialect()))
+	}
+}

@@ -1,0 +1,139 @@
+package table
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/drover-dev/drover/db"
+	"github.com/drover-dev/drover/internal/cell"
+	"github.com/drover-dev/drover/internal/dialect"
+	"github.com/drover-dev/drover/internal/keyset"
+	"github.com/drover-dev/drover/internal/mapping"
+)
+
+// Table is all rows of one table, as values of the struct type T, and the place of its bulk writes. Every method of [Query] works on it.
+// It is an immutable value and safe for concurrent use.
+type Table[T any] struct {
+	Query[T]
+}
+
+// Option is an option of [New] and [Of].
+type Option func(*options)
+
+type options struct{ name string }
+
+// Name names the table: "item", "app.item", or with quotes around a part that has a dot in it. It means exactly this spelling on every
+// database. The default is what the type's method TableName returns, the name in bun.BaseModel's tag, or the type's name in snake case.
+func Name(name string) Option { return func(o *options) { o.name = name } }
+
+// New returns the table that T describes on conn, or a [*MappingError] that says in a sentence why T cannot be its rows. It sends nothing.
+func New[T any](conn *db.DB, opts ...Option) (Table[T], error) {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	s, err := mappingOf[T]()
+	if err != nil {
+		return Table[T]{}, err
+	}
+	if o.name == "" {
+		o.name = s.Table
+	}
+	schema, name, err := dialect.SplitName(o.name, "\"`[")
+	if err != nil {
+		return Table[T]{}, &MappingError{Type: s.Type.String(), Reason: err.Error()}
+	}
+	m := &model{mapping: s, schema: schema.Text, name: name.Text}
+	q := Query[T]{model: m, conn: conn, limit: -1}
+	q.columns = make([]int, len(s.Columns))
+	for i := range q.columns {
+		q.columns[i] = i
+	}
+	if err := m.suits(conn.Dialect()); err != nil {
+		return Table[T]{}, err
+	}
+	return Table[T]{q}, nil
+}
+
+// Of is [New] for a type that is known to be right: it panics with the error, as regexp.MustCompile does.
+func Of[T any](conn *db.DB, opts ...Option) Table[T] {
+	t, err := New[T](conn, opts...)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func mappingOf[T any]() (*mapping.Struct, error) {
+	return mapping.Of(reflect.TypeFor[T](), cell.Usable)
+}
+
+// model is a table as a type describes it. It is the same for all databases.
+type model struct {
+	mapping *mapping.Struct
+	schema  string
+	name    string
+}
+
+// suits refuses columns that a database cannot have.
+func (m *model) suits(d dialect.Dialect) error {
+	if d.Features().Arrays {
+		return nil
+	}
+	for _, c := range m.mapping.Columns {
+		if cell.Array(c.Type, c.JSON) {
+			return &MappingError{
+				Type: m.mapping.Type.String(), Field: c.Field,
+				Reason: fmt.Sprintf("%s has no arrays; mark the field json to store it as a document", d.Name()),
+			}
+		}
+	}
+	return nil
+}
+
+// fullName is the table's name for people.
+func (m *model) fullName() string {
+	if m.schema == "" {
+		return m.name
+	}
+	return m.schema + "." + m.name
+}
+
+// quoted is the table's name in a statement.
+func (m *model) quoted(d dialect.Dialect) string { return keyset.TableName(d, m.schema, m.name) }
+
+// column finds a column by name.
+func (m *model) column(name string) (int, error) {
+	if i := m.mapping.Column(name); i >= 0 {
+		return i, nil
+	}
+	return -1, &ColumnError{Table: m.fullName(), Column: name, Nearest: m.mapping.Nearest(name)}
+}
+
+// columnsOf finds columns by name.
+func (m *model) columnsOf(names []string) ([]int, error) {
+	indexes := make([]int, len(names))
+	for n, name := range names {
+		i, err := m.column(name)
+		if err != nil {
+			return nil, err
+		}
+		indexes[n] = i
+	}
+	return indexes, nil
+}
+
+// Using returns the same table on another database.
+func (t Table[T]) Using(conn *db.DB) Table[T] { return Table[T]{t.Query.Using(conn)} }
+
+// BatchSize is [Query.BatchSize].
+func (t Table[T]) BatchSize(n int) Table[T] { return Table[T]{t.Query.BatchSize(n)} }
+
+// TransactionPerBatch is [Query.TransactionPerBatch].
+func (t Table[T]) TransactionPerBatch() Table[T] { return Table[T]{t.Query.TransactionPerBatch()} }
+
+// Observe is [Query.Observe].
+func (t Table[T]) Observe(f func(Progress)) Table[T] { return Table[T]{t.Query.Observe(f)} }
+
+// Validated is [Query.Validated].
+func (t Table[T]) Validated() Table[T] { return Table[T]{t.Query.Validated()} }

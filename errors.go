@@ -41,9 +41,14 @@ func Exit(code int, format string, args ...any) *CommandError {
 	return &CommandError{Code: code, Message: err.Error(), Err: errors.Unwrap(err)}
 }
 
-// Errorf makes an error that ends a command with [ExitFailed]; it is [Exit] for the usual case.
+// Errorf makes an error that ends a command with [ExitFailed]; it is [Exit] for the usual case. Where it wraps a [StopError] the code is that
+// one's: the command was told to stop, and did not fail.
 func Errorf(format string, args ...any) *CommandError {
-	return Exit(ExitFailed, format, args...)
+	e := Exit(ExitFailed, format, args...)
+	if stop, ok := errors.AsType[*StopError](e.Err); ok {
+		e.Code = stop.ExitCode()
+	}
+	return e
 }
 
 // Try adds a line of advice and returns the error itself. On screen it follows the message as "Try:   …".

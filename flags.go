@@ -66,7 +66,7 @@ func (d *dataFlags) declare(f *pflag.FlagSet, o Options) {
 		f.BoolVar(&d.noInput, "no-input", false, "do not ask: go on as if \"yes\" had been typed")
 	}
 	if o.BatchSize > 0 {
-		f.Var(newRange(&d.batchSize, o.BatchSize, 1, maxInt), "batch-size", "`rows` a batch, one transaction each")
+		f.Var(newRange(&d.batchSize, o.BatchSize, 1, maxInt), "batch-size", "`rows` a batch")
 	}
 	if o.Limit {
 		f.Var(newRange(&d.limit, 0, 1, maxInt), "limit", "stop after this many `rows`")

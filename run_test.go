@@ -397,7 +397,7 @@ Options:
       --dry-run           show what would change, and change nothing
       --check             change nothing; exit with 1 when there is work, with 0 when not
       --no-input          do not ask: go on as if "yes" had been typed
-      --batch-size rows   rows a batch, one transaction each (default 1000)
+      --batch-size rows   rows a batch (default 1000)
       --limit rows        stop after this many rows
       --where condition   delete rows that match this condition
 

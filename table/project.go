@@ -16,24 +16,24 @@ import (
 // Stream is the result of a query as values of P: structs, maps, tuples or single values. It is an immutable value: nothing is sent before
 // one of its methods is called, and each call sends the query anew.
 type Stream[P any] struct {
-	open func(ctx context.Context, o streamOptions) pages[P]
+	open func(ctx context.Context, o streamOptions) reading[P]
 	list func(ctx context.Context, most int) ([]P, error)
 	err  error
 }
 
 // All returns the values one after another, in constant memory, as [Query.All] does.
 func (s Stream[P]) All(ctx context.Context, opts ...StreamOption) iter.Seq2[P, error] {
-	return singles(s.pages(ctx, streamOptionsOf(opts)))
+	return sequence(s.read(ctx, streamOptionsOf(opts)))
 }
 
 // FetchMany returns the values in slices of n, as [Query.FetchMany] does.
 func (s Stream[P]) FetchMany(ctx context.Context, n int, opts ...StreamOption) iter.Seq2[[]P, error] {
-	return many(n, opts, func(o streamOptions) pages[P] { return s.pages(ctx, o) })
+	return slicesOf(n, opts, func(o streamOptions) reading[P] { return s.read(ctx, o) })
 }
 
-func (s Stream[P]) pages(ctx context.Context, o streamOptions) pages[P] {
+func (s Stream[P]) read(ctx context.Context, o streamOptions) reading[P] {
 	if s.err != nil {
-		return func(func([]P) bool) error { return s.err }
+		return func(func(P) bool) error { return s.err }
 	}
 	return s.open(ctx, o)
 }
@@ -119,8 +119,8 @@ func project[T, R any](q Query[T], names []string, lay layout[R]) Stream[R] {
 		columns = q.columns
 	}
 	return Stream[R]{
-		open: func(ctx context.Context, o streamOptions) pages[R] {
-			return readPages(ctx, querySource(q, columns, lay), o)
+		open: func(ctx context.Context, o streamOptions) reading[R] {
+			return querySource(q, columns, lay).read(ctx, o)
 		},
 		list: func(ctx context.Context, most int) ([]R, error) {
 			if most >= 0 && (q.limit < 0 || q.limit > most) {
@@ -156,14 +156,14 @@ func Raw[P any](conn *db.DB, query string, args ...any) Stream[P] {
 	s := source[P]{conn: conn, lay: lay, limit: -1}
 	s.build = func(context.Context, *keyPage) (statement, error) { return rawStatement(conn, query, args) }
 	return Stream[P]{
-		open: func(ctx context.Context, o streamOptions) pages[P] { return readPages(ctx, s, o) },
+		open: s.read,
 		list: func(ctx context.Context, most int) ([]P, error) {
 			if most < 0 {
 				return listAll(ctx, s)
 			}
 			var rows []P
-			err := s.direct(ctx, func(page []P) bool {
-				rows = append(rows, page...)
+			err := s.direct(ctx, func(row P) bool {
+				rows = append(rows, row)
 				return len(rows) < most
 			})
 			return rows, err

@@ -68,29 +68,22 @@ func streamOptionsOf(opts []StreamOption) streamOptions {
 // panic in the loop leave no connection and no cursor behind. The query is sent when the loop begins, and again for each loop over the
 // sequence.
 func (q Query[T]) All(ctx context.Context, opts ...StreamOption) iter.Seq2[T, error] {
-	return singles(q.pages(ctx, streamOptionsOf(opts)))
+	return sequence(q.rows(ctx, streamOptionsOf(opts)))
 }
 
 // FetchMany returns the rows in slices of n; the last one may be shorter. A slice is the caller's to keep. n is also the page size, unless
 // one is given.
 func (q Query[T]) FetchMany(ctx context.Context, n int, opts ...StreamOption) iter.Seq2[[]T, error] {
-	return many(n, opts, func(o streamOptions) pages[T] { return q.pages(ctx, o) })
+	return slicesOf(n, opts, func(o streamOptions) reading[T] { return q.rows(ctx, o) })
 }
 
-// pages gives a result out in slices. A slice is valid until the next one. yield returns false to end.
-type pages[R any] func(yield func(page []R) bool) error
+// reading reads a result and gives out its rows until yield returns false.
+type reading[R any] func(yield func(R) bool) error
 
-// singles gives out the rows of pages one by one.
-func singles[R any](p pages[R]) iter.Seq2[R, error] {
+// sequence is a reading for range.
+func sequence[R any](read reading[R]) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
-		err := p(func(page []R) bool {
-			for i := range page {
-				if !yield(page[i], nil) {
-					return false
-				}
-			}
-			return true
-		})
+		err := read(func(row R) bool { return yield(row, nil) })
 		if err != nil {
 			var none R
 			yield(none, err)
@@ -98,8 +91,8 @@ func singles[R any](p pages[R]) iter.Seq2[R, error] {
 	}
 }
 
-// many gives out the rows of pages in slices of n.
-func many[R any](n int, opts []StreamOption, open func(streamOptions) pages[R]) iter.Seq2[[]R, error] {
+// slicesOf gives out the rows of a reading in slices of n.
+func slicesOf[R any](n int, opts []StreamOption, open func(streamOptions) reading[R]) iter.Seq2[[]R, error] {
 	o := streamOptionsOf(append([]StreamOption{PageSize(n)}, opts...))
 	if n <= 0 {
 		o.err = fmt.Errorf("fetch %d rows: %w", n, ErrBatchSize)
@@ -107,15 +100,14 @@ func many[R any](n int, opts []StreamOption, open func(streamOptions) pages[R]) 
 	return func(yield func([]R, error) bool) {
 		var batch []R
 		going := true
-		err := open(o)(func(page []R) bool {
-			for len(page) > 0 && going {
-				taken := min(n-len(batch), len(page))
-				batch = append(batch, page[:taken]...)
-				page = page[taken:]
-				if len(batch) == n {
-					going = yield(batch, nil)
-					batch = nil
-				}
+		err := open(o)(func(row R) bool {
+			if batch == nil {
+				batch = make([]R, 0, min(n, defaultPage))
+			}
+			batch = append(batch, row)
+			if len(batch) == n {
+				going = yield(batch, nil)
+				batch = nil
 			}
 			return going
 		})
@@ -142,14 +134,14 @@ type source[R any] struct {
 	err   func(error) error // explains an error; nil: as it is
 }
 
-// pages reads the query in the way that the options say.
-func (q Query[T]) pages(ctx context.Context, o streamOptions) pages[T] {
-	return readPages(ctx, querySource(q, q.columns, q.layout()), o)
+// rows reads the query in the way that the options say.
+func (q Query[T]) rows(ctx context.Context, o streamOptions) reading[T] {
+	return querySource(q, q.columns, q.layout()).read(ctx, o)
 }
 
-// readPages chooses the way.
-func readPages[R any](ctx context.Context, s source[R], o streamOptions) pages[R] {
-	return func(yield func([]R) bool) error {
+// read chooses the way.
+func (s source[R]) read(ctx context.Context, o streamOptions) reading[R] {
+	return func(yield func(R) bool) error {
 		if o.err != nil {
 			return o.err
 		}
@@ -186,20 +178,26 @@ func readPages[R any](ctx context.Context, s source[R], o streamOptions) pages[R
 var errNotByKey = errors.New("the query cannot be read by key: its order must be that of the whole primary key, and it must have no offset")
 
 // direct reads one open result set.
-func (s source[R]) direct(ctx context.Context, yield func([]R) bool) error {
+func (s source[R]) direct(ctx context.Context, yield func(R) bool) error {
 	st, err := s.build(ctx, nil)
 	if err != nil {
 		return err
 	}
-	single := make([]R, 1)
-	return open(ctx, s.conn, st, s.lay, func(row R) bool {
-		single[0] = row
-		return yield(single)
-	})
+	return open(ctx, s.conn, st, s.lay, yield)
+}
+
+// giveOut yields the rows of a page.
+func giveOut[R any](page []R, yield func(R) bool) bool {
+	for i := range page {
+		if !yield(page[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // byKey reads a page, gives it out, and goes on behind its last key.
-func (s source[R]) byKey(ctx context.Context, size int, yield func([]R) bool) error {
+func (s source[R]) byKey(ctx context.Context, size int, yield func(R) bool) error {
 	page := keyPage{size: size}
 	buffer := make([]R, 0, min(size, defaultPage))
 	for left := s.limit; ; {
@@ -229,7 +227,7 @@ func (s source[R]) byKey(ctx context.Context, size int, yield func([]R) bool) er
 				return errNoProgress
 			}
 		}
-		if len(buffer) > 0 && !yield(buffer) {
+		if !giveOut(buffer, yield) {
 			return nil
 		}
 		if left >= 0 {

@@ -12,7 +12,7 @@ import (
 var cursorNumber atomic.Int64
 
 // byCursor reads pages of a server-side cursor: of the context's block, or of a read-only transaction of its own.
-func (s source[R]) byCursor(ctx context.Context, size int, yield func([]R) bool) error {
+func (s source[R]) byCursor(ctx context.Context, size int, yield func(R) bool) error {
 	st, err := s.build(ctx, nil)
 	if err != nil || st.none {
 		return err
@@ -25,7 +25,7 @@ func (s source[R]) byCursor(ctx context.Context, size int, yield func([]R) bool)
 	}, db.ReadOnly())
 }
 
-func (s source[R]) readCursor(ctx context.Context, st statement, size int, yield func([]R) bool) (err error) {
+func (s source[R]) readCursor(ctx context.Context, st statement, size int, yield func(R) bool) (err error) {
 	name := "drover_cursor_" + strconv.FormatInt(cursorNumber.Add(1), 10)
 	declare := statement{sql: "DECLARE " + name + " NO SCROLL CURSOR FOR " + st.sql, args: st.args}
 	if err := run(ctx, s.conn, declare); err != nil {
@@ -51,7 +51,7 @@ func (s source[R]) readCursor(ctx context.Context, st statement, size int, yield
 		if err := fetch(ctx, s.conn, next, s.lay, true, func(r *record[R]) { buffer = append(buffer, r.row()) }); err != nil {
 			return err
 		}
-		if len(buffer) > 0 && !yield(buffer) {
+		if !giveOut(buffer, yield) {
 			return nil
 		}
 		if len(buffer) < size {

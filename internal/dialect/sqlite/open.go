@@ -21,11 +21,11 @@ import (
 var memoryCount atomic.Int64
 
 // Open opens a file, or a database in memory, with two pools: one connection that writes and several that only
-// read. Write-ahead log, synchronous=NORMAL, five seconds of busy timeout, foreign keys on, times stored as UTC text
-// that SQLite's date functions read.
+// read. Write-ahead log, synchronous=NORMAL, five seconds of busy timeout, foreign keys on, double quotes only around
+// names, times stored as UTC text that SQLite's date functions read. Each connection keeps its last 64 statements compiled.
 //
 // The URL is sqlite:PATH, sqlite:///ABSOLUTE/PATH, file:PATH or sqlite::memory:. Its query parameters go to the driver
-// and to SQLite (mode, immutable, _pragma, _txlock=immediate|deferred|exclusive, …).
+// and to SQLite (mode, immutable, _pragma, _txlock=immediate|deferred|exclusive, _dqs=1, …).
 func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.Opened, error) {
 	if _, err := (Dialect{}).Begin(dialect.TxOptions{Isolation: cfg.Isolation}); err != nil {
 		return nil, &dialect.BadURLError{Reason: err.Error()}
@@ -138,6 +138,9 @@ func parse(rawURL string) (string, url.Values, error) {
 	}
 	setDefault(params, "busy_timeout", "5000")
 	setDefault(params, "foreign_keys", "1")
+	if !params.Has("_dqs") { // a misspelt "name" is an error and not a string (SQLite manual, quirks)
+		params.Set("_dqs", "0")
+	}
 	params.Set("_time_format", "sqlite")
 	params.Set("_timezone", "UTC")
 	return path, params, nil
@@ -168,9 +171,10 @@ func newConnector(path string, params url.Values) (driver.Connector, error) {
 	return connector, nil
 }
 
-// pool opens a pool that keeps its connections: opening one costs more than the statement it is for.
+// pool opens a pool that keeps its connections: opening one costs more than the statement it is for. Each keeps its statements,
+// too.
 func pool(connector driver.Connector, conns int) *sql.DB {
-	p := sql.OpenDB(connector)
+	p := sql.OpenDB(cachingConnector{connector})
 	p.SetMaxOpenConns(conns)
 	p.SetMaxIdleConns(conns)
 	return p

@@ -81,38 +81,27 @@ func (tx *transaction) live() dialect.Live {
 	return l
 }
 
-// Stream opens a query's result set in the context's block, or on the pool where there is none; close ends it. It is for packages of this
-// module. With prepare the query is prepared first, which makes some drivers send large results in a form that is faster to read.
+// Stream opens a query's result set in the context's block, which is busy until closeRows is called; outside a block it is [ErrNoBlock]. It is
+// for packages of this module. With prepare the query is prepared first, which makes some drivers send large results in a form that is
+// faster to read.
 func (d *DB) Stream(ctx context.Context, query string, args []any, prepare bool) (rows *sql.Rows, closeRows func() error, err error) {
-	if !prepare {
-		if rows, err = d.DBTX().QueryContext(ctx, query, args...); err != nil { //nolint:rowserrcheck,sqlclosecheck // the caller's rows
+	joined, err := d.DBTX().inside(ctx)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case joined == nil:
+		return nil, nil, ErrNoBlock
+	case !prepare:
+		if rows, err = joined.QueryContext(ctx, query, args...); err != nil { //nolint:sqlclosecheck // the caller's rows
 			return nil, nil, d.wrap("query", err)
 		}
 		return rows, rows.Close, nil
 	}
-	runner := sqlRunner(poolRunner{d.DBTX()})
-	if joined, err := d.DBTX().inside(ctx); err != nil {
-		return nil, nil, err
-	} else if joined != nil {
-		runner = joined
-	}
-	stmt, err := runner.PrepareContext(ctx, query)
+	stmt, err := joined.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, nil, d.wrap("prepare", err)
 	}
-	open := func(ctx context.Context) (err error) {
-		rows, err = stmt.QueryContext(ctx, args...) //nolint:rowserrcheck,sqlclosecheck // the caller's rows
-		return err
-	}
-	if d.current(ctx) != nil { // the block calls the interceptors
-		err = open(ctx)
-	} else {
-		err = d.intercept(ctx, query, named(args), open)
-	}
-	if err != nil {
-		if rows != nil { // an interceptor's error
-			err = errors.Join(err, rows.Close())
-		}
+	if rows, err = stmt.QueryContext(ctx, args...); err != nil { //nolint:sqlclosecheck // the caller's rows
 		return nil, nil, d.wrap("query", errors.Join(err, stmt.Close()))
 	}
 	return rows, func() error { return errors.Join(rows.Close(), stmt.Close()) }, nil

@@ -87,7 +87,7 @@ func (x PGXDBTX) Exec(ctx context.Context, query string, args ...any) (tag pgcon
 func (x PGXDBTX) Query(ctx context.Context, query string, args ...any) (pgx.Rows, error) {
 	var rows pgx.Rows
 	err := x.send(ctx, query, args, func(ctx context.Context, r pgxRunner) (err error) {
-		rows, err = r.Query(ctx, query, args...)
+		rows, err = r.Query(ctx, query, args...) //nolint:sqlclosecheck // the caller's rows
 		return err
 	})
 	if err != nil {

@@ -33,7 +33,7 @@ type notFoundError struct{}
 
 func (notFoundError) Error() string { return "no row matches" }
 
-func (notFoundError) Is(target error) bool { return target == sql.ErrNoRows } //nolint:errorlint // this is the comparison
+func (notFoundError) Is(target error) bool { return target == sql.ErrNoRows }
 
 // MappingError says in a sentence why a type cannot be the rows of a table.
 type MappingError = mapping.Error

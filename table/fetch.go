@@ -16,51 +16,97 @@ import (
 // fetch sends a query and calls each for every row of its answer, in one exchange: the connection is free again afterwards. many says
 // that the answer is large.
 func fetch[R any](ctx context.Context, conn *db.DB, st statement, lay layout[R], many bool, each func(*record[R])) error {
-	if st.none {
+	f := fetching[R]{st: st, lay: lay, prepare: many && conn.Dialect().Features().PreparedStream}
+	f.each = func(r *record[R]) bool {
+		each(r)
+		return true
+	}
+	return f.run(ctx, conn)
+}
+
+// fetching is a query whose rows are read in one exchange.
+type fetching[R any] struct {
+	st      statement
+	lay     layout[R]
+	prepare bool
+	each    func(*record[R]) bool // false ends the reading
+	// abort makes the server stop sending, where each may end the reading; else nil.
+	abort func()
+}
+
+func (f *fetching[R]) run(ctx context.Context, conn *db.DB) error {
+	if f.st.none {
 		return nil
 	}
 	return ownError(conn.Exchange(ctx, dialect.Exchange{
-		Query: st.sql, ReadOnly: onlyReads(conn, ctx, st),
+		Query: f.st.sql, ReadOnly: len(f.st.sql) > 7 && f.st.sql[:7] == "SELECT ",
 		Send: func(ctx context.Context, live dialect.Live) (int64, error) {
 			if live.PGX != nil {
-				return 0, fetchNative(ctx, live.PGX, st, lay, each)
+				return 0, f.native(ctx, live.PGX)
 			}
-			prepare := many && conn.Dialect().Features().PreparedStream
-			_, err := fetchDriver(ctx, live.Conn, st, lay, prepare, each)
+			_, err := f.driver(ctx, live.Conn)
 			return 0, err
 		},
 	}))
 }
 
-// onlyReads reports whether a statement may run beside the writer.
-func onlyReads(conn *db.DB, ctx context.Context, st statement) bool {
-	return !conn.InBlock(ctx) && len(st.sql) > 7 && st.sql[:7] == "SELECT "
+// maxDrained is how many rows are read to the end of a result that nobody wants any more. Behind that the server is asked to stop, which
+// costs more than reading a few.
+const maxDrained = 2000
+
+// giveUp makes the server stop sending.
+func (f *fetching[R]) giveUp() {
+	if f.abort != nil {
+		f.abort()
+	}
 }
 
-func fetchNative[R any](ctx context.Context, pc *pgx.Conn, st statement, lay layout[R], each func(*record[R])) error {
-	rows, err := pc.Query(ctx, st.sql, append([]any{binaryTypes}, st.args...)...)
+func (f *fetching[R]) native(ctx context.Context, pc *pgx.Conn) error {
+	rows, err := pc.Query(ctx, f.st.sql, append([]any{binaryTypes}, f.st.args...)...)
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	panicked := true
+	defer func() {
+		if panicked {
+			f.giveUp()
+		}
+		rows.Close() // which reads what is still sent
+	}()
+	ended, err := readNative(rows, f.lay, f.each)
+	panicked = false
+	if ended {
+		for n := 0; rows.Next(); n++ {
+			if n == maxDrained {
+				f.giveUp()
+			}
+		}
+	}
+	return err
+}
+
+// readNative reads the rows of pgx; ended says that each has ended it.
+func readNative[R any](rows pgx.Rows, lay layout[R], each func(*record[R]) bool) (ended bool, err error) {
 	var r *record[R]
 	var formats []format
 	for rows.Next() {
 		if r == nil {
 			if r, formats, err = nativeRecord(rows, lay); err != nil {
-				return err
+				return true, err
 			}
 		}
 		if err := r.decode(formats, rows.RawValues()); err != nil {
-			return err
+			return true, err
 		}
-		each(r)
+		if !each(r) {
+			return true, nil
+		}
 	}
 	if rows.Err() == nil && r == nil { // what is wrong with the columns is told of an empty result too
 		_, _, err = nativeRecord(rows, lay)
-		return err
+		return false, err
 	}
-	return rows.Err()
+	return false, rows.Err()
 }
 
 func nativeRecord[R any](rows pgx.Rows, lay layout[R]) (*record[R], []format, error) {
@@ -73,25 +119,50 @@ func nativeRecord[R any](rows pgx.Rows, lay layout[R]) (*record[R], []format, er
 	return r, formatsOf(fields), err
 }
 
-// fetchDriver returns the number of rows, which is how many an INSERT … RETURNING has affected.
-func fetchDriver[R any](ctx context.Context, conn driver.Conn, st statement, lay layout[R], prepare bool, each func(*record[R])) (n int64, err error) {
-	args, err := dialect.Args(conn, st.args)
+// driver returns the number of rows, which is how many an INSERT … RETURNING has affected.
+func (f *fetching[R]) driver(ctx context.Context, conn driver.Conn) (n int64, err error) {
+	args, err := dialect.Args(conn, f.st.args)
 	if err != nil {
 		return 0, err
 	}
-	rows, err := dialect.QueryRows(ctx, conn, st.sql, args, prepare)
+	rows, err := dialect.QueryRows(ctx, conn, f.st.sql, args, f.prepare)
 	if err != nil {
 		return 0, err
 	}
-	return readDriver(rows, lay, each)
+	return f.read(rows)
 }
 
-func readDriver[R any](rows driver.Rows, lay layout[R], each func(*record[R])) (n int64, err error) {
-	defer func() { err = errors.Join(err, rows.Close()) }()
+func (f *fetching[R]) read(rows driver.Rows) (n int64, err error) {
+	ended, panicked := false, true
+	defer func() {
+		if panicked {
+			f.giveUp()
+		}
+		if closed := rows.Close(); !ended { // what a result that was given up says at its end is of no interest
+			err = errors.Join(err, closed)
+		}
+	}()
+	n, ended, err = f.readAll(rows)
+	panicked = false
+	if !ended {
+		return n, err
+	}
+	values := make([]driver.Value, len(rows.Columns()))
+	for drained := 0; f.abort != nil && rows.Next(values) == nil; drained++ {
+		if drained == maxDrained {
+			f.giveUp()
+			break
+		}
+	}
+	return n, err
+}
+
+// readAll reads rows until there are no more, or until each has ended it.
+func (f *fetching[R]) readAll(rows driver.Rows) (n int64, ended bool, err error) {
 	columns := rows.Columns()
-	r, err := lay(columns)
+	r, err := f.lay(columns)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	if typed, ok := rows.(driver.RowsColumnTypeDatabaseTypeName); ok {
 		r.textual(typed.ColumnTypeDatabaseTypeName)
@@ -100,27 +171,59 @@ func readDriver[R any](rows driver.Rows, lay layout[R], each func(*record[R])) (
 	for {
 		switch err := rows.Next(values); {
 		case errors.Is(err, io.EOF):
-			return n, nil
+			return n, false, nil
 		case err != nil:
-			return n, err
+			return n, false, err
 		}
 		n++
 		if err := r.scan(values); err != nil {
-			return n, err
+			return n, true, err
 		}
-		each(r)
+		if !f.each(r) {
+			return n, true, nil
+		}
 	}
 }
 
-// open opens the result set of a query and calls each for every row until it returns false. The connection is busy until then.
+// open reads a result while the connection is busy with it, and calls each for every row until it returns false.
 func open[R any](ctx context.Context, conn *db.DB, st statement, lay layout[R], each func(R) bool) error {
-	if st.none {
+	switch {
+	case st.none:
+		return nil
+	case !conn.InBlock(ctx):
+		return openAlone(ctx, conn, st, lay, each)
+	case conn.RunsOnPGX(ctx):
+		rows, err := conn.PGXDBTX().Query(ctx, st.sql, append([]any{binaryTypes}, st.args...)...)
+		if err != nil {
+			return conn.Wrap("query", err)
+		}
+		defer rows.Close()
+		_, err = readNative(rows, lay, func(r *record[R]) bool { return each(r.row()) })
+		return ownError(conn.Wrap("query", err))
+	}
+	return openInBlock(ctx, conn, st, lay, each)
+}
+
+// openAlone reads a result on a connection of its own, which is given up with it when each ends the reading early.
+func openAlone[R any](ctx context.Context, conn *db.DB, st statement, lay layout[R], each func(R) bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := false
+	f := fetching[R]{st: st, lay: lay, prepare: conn.Dialect().Features().PreparedStream, abort: cancel}
+	f.each = func(r *record[R]) bool {
+		ended = !each(r.row())
+		return !ended
+	}
+	err := f.run(ctx, conn)
+	if ended {
 		return nil
 	}
-	if conn.RunsOnPGX(ctx) && (conn.InBlock(ctx) || conn.Native() != nil) {
-		return openNative(ctx, conn, st, lay, each)
-	}
-	rows, closeRows, err := conn.Stream(ctx, st.sql, st.args, conn.Dialect().Features().PreparedStream)
+	return err
+}
+
+// openInBlock reads a result of database/sql.
+func openInBlock[R any](ctx context.Context, conn *db.DB, st statement, lay layout[R], each func(R) bool) error {
+	rows, closeRows, err := conn.Stream(ctx, st.sql, st.args, conn.Dialect().Features().PreparedStream) //nolint:sqlclosecheck // closeRows does
 	if err != nil {
 		return err
 	}
@@ -150,34 +253,6 @@ func open[R any](ctx context.Context, conn *db.DB, st statement, lay layout[R], 
 		return rows.Err()
 	}()
 	return errors.Join(ownError(conn.Wrap("query", err)), closeRows())
-}
-
-func openNative[R any](ctx context.Context, conn *db.DB, st statement, lay layout[R], each func(R) bool) error {
-	rows, err := conn.PGXDBTX().Query(ctx, st.sql, append([]any{binaryTypes}, st.args...)...)
-	if err != nil {
-		return conn.Wrap("query", err)
-	}
-	defer rows.Close()
-	var r *record[R]
-	var formats []format
-	for rows.Next() {
-		if r == nil {
-			if r, formats, err = nativeRecord(rows, lay); err != nil {
-				return err
-			}
-		}
-		if err := r.decode(formats, rows.RawValues()); err != nil {
-			return err
-		}
-		if !each(r.row()) {
-			return nil
-		}
-	}
-	if rows.Err() == nil && r == nil {
-		_, _, err = nativeRecord(rows, lay)
-		return err
-	}
-	return conn.Wrap("query", rows.Err())
 }
 
 // layout is how the query's rows become values of T.

@@ -36,7 +36,7 @@ func Col[T, V any](name string) Field[T, V] {
 		panic(&MappingError{Type: s.Type.String(), Reason: reason})
 	}
 	t, want := s.Columns[i].Type, reflect.TypeFor[V]()
-	if t != want && !(t.Kind() == reflect.Pointer && t.Elem() == want) {
+	if t != want && (t.Kind() != reflect.Pointer || t.Elem() != want) {
 		panic(&MappingError{
 			Type: s.Type.String(), Field: s.Columns[i].Field,
 			Reason: fmt.Sprintf("its type is %s, and Col was told %s", t, want),

@@ -245,7 +245,12 @@ func ignoring(ctx context.Context, conn driver.Conn, sql string, args []driver.N
 		return 0, err
 	}
 	var kept int64
-	_, err = fetchDriver(ctx, conn, statement{sql: "SELECT " + keptVariable}, valueLayout[int64](""), false, func(r *record[int64]) { kept = r.row() })
+	ask := fetching[int64]{st: statement{sql: "SELECT " + keptVariable}, lay: valueLayout[int64]("")}
+	ask.each = func(r *record[int64]) bool {
+		kept = r.row()
+		return true
+	}
+	_, err = ask.driver(ctx, conn)
 	return n - kept, err
 }
 
@@ -253,6 +258,10 @@ const keptVariable = "@drover_kept"
 
 // read takes the rows of INSERT … RETURNING.
 func (r *readBack[T]) read(rows driver.Rows) (int64, error) {
-	lay := func([]string) (*record[T], error) { return r.record, nil }
-	return readDriver(rows, lay, func(*record[T]) { r.keep() })
+	f := fetching[T]{lay: func([]string) (*record[T], error) { return r.record, nil }}
+	f.each = func(*record[T]) bool {
+		r.keep()
+		return true
+	}
+	return f.read(rows)
 }

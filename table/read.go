@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/drover-dev/drover/internal/cell"
 )
@@ -186,6 +187,6 @@ func (q Query[T]) byKeys(ctx context.Context, column string, keys any) ([]T, err
 		values[i] = list.Index(i).Interface()
 	}
 	c := fieldCondition{name: column, op: "IN", values: values, list: true, array: keys}
-	q.where = append(q.where[:len(q.where):len(q.where)], c)
+	q.where = append(slices.Clip(q.where), c)
 	return q.List(ctx)
 }

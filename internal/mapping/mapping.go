@@ -222,7 +222,7 @@ func (r *reader) implyKey() {
 }
 
 func tableName(t reflect.Type) string {
-	if named, ok := reflect.New(t).Interface().(interface{ TableName() string }); ok {
+	if named, ok := reflect.TypeAssert[interface{ TableName() string }](reflect.New(t)); ok {
 		return named.TableName()
 	}
 	name, _, _ := strings.Cut(t.Name(), "[") // without the arguments of a generic type

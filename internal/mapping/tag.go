@@ -133,8 +133,7 @@ func gormTag(text string) tag {
 
 // hasForeignTags reports whether t is a model of bun or GORM.
 func hasForeignTags(t reflect.Type) bool {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		_, bun := f.Tag.Lookup("bun")
 		_, gorm := f.Tag.Lookup("gorm")
 		if bun || gorm || f.Anonymous && f.Type.Kind() == reflect.Struct && hasForeignTags(f.Type) {

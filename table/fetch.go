@@ -222,37 +222,35 @@ func openAlone[R any](ctx context.Context, conn *db.DB, st statement, lay layout
 }
 
 // openInBlock reads a result of database/sql.
-func openInBlock[R any](ctx context.Context, conn *db.DB, st statement, lay layout[R], each func(R) bool) error {
+func openInBlock[R any](ctx context.Context, conn *db.DB, st statement, lay layout[R], each func(R) bool) (err error) {
 	rows, closeRows, err := conn.Stream(ctx, st.sql, st.args, conn.Dialect().Features().PreparedStream) //nolint:sqlclosecheck // closeRows does
 	if err != nil {
 		return err
 	}
-	err = func() error {
-		columns, err := rows.Columns()
-		if err != nil {
-			return err
+	defer func() { err = errors.Join(err, closeRows()) }() // also when the loop panics
+	columns, err := rows.Columns()
+	if err != nil {
+		return conn.Wrap("query", err)
+	}
+	r, err := lay(columns)
+	if err != nil {
+		return err
+	}
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		return conn.Wrap("query", err)
+	}
+	r.textual(func(i int) string { return types[i].DatabaseTypeName() })
+	dests := r.dests()
+	for rows.Next() {
+		if err := rows.Scan(dests...); err != nil {
+			return ownError(conn.Wrap("query", err))
 		}
-		r, err := lay(columns)
-		if err != nil {
-			return err
+		if !each(r.row()) {
+			return nil
 		}
-		types, err := rows.ColumnTypes()
-		if err != nil {
-			return err
-		}
-		r.textual(func(i int) string { return types[i].DatabaseTypeName() })
-		dests := r.dests()
-		for rows.Next() {
-			if err := rows.Scan(dests...); err != nil {
-				return plainScanError(err)
-			}
-			if !each(r.row()) {
-				return nil
-			}
-		}
-		return rows.Err()
-	}()
-	return errors.Join(ownError(conn.Wrap("query", err)), closeRows())
+	}
+	return conn.Wrap("query", rows.Err())
 }
 
 // layout is how the query's rows become values of T.

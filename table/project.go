@@ -189,6 +189,10 @@ func rawStatement(conn *db.DB, query string, args []any) (statement, error) {
 	if err != nil {
 		return statement{}, err
 	}
+	// On PostgreSQL a query without ? may have $1.
+	if own := e.Placeholders == 0 && d.Syntax().Placeholder == sqltext.Dollar; e.Placeholders != len(args) && !own {
+		return statement{}, fmt.Errorf("the query has %d placeholders and was given %d arguments", e.Placeholders, len(args))
+	}
 	values, err := spread(e, args)
 	if err != nil {
 		return statement{}, err

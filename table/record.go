@@ -3,7 +3,6 @@ package table
 import (
 	"database/sql/driver"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -143,14 +142,6 @@ func (s scanInto) Scan(src any) error {
 		return s.fail(err)
 	}
 	return nil
-}
-
-// plainScanError takes off what database/sql says around an error of Scan: the column is named by it already.
-func plainScanError(err error) error {
-	if own, ok := errors.AsType[*ValueError](err); ok {
-		return own
-	}
-	return err
 }
 
 // textual tells the cells that take anything which of a driver's []byte are text.

@@ -88,6 +88,9 @@ func (q Query[T]) DeleteBatches(ctx context.Context, n int) (int64, error) {
 	case len(q.model.mapping.Keys) == 0:
 		return 0, fmt.Errorf("delete in batches from %s: %w", q.model.fullName(), ErrNoKey)
 	}
+	if q.limit == 0 {
+		return 0, nil
+	}
 	q.order, q.lock = nil, nil
 	d := deletion[T]{Query: q, walk: q.walk(nil), size: n}
 	err := d.run(ctx)

@@ -84,7 +84,7 @@ func Usable(t reflect.Type, json bool) string {
 	}
 	switch kindOf(t, json) {
 	case kindNone:
-		if scans(t) || values(t) {
+		if scans(t) != values(t) {
 			return fmt.Sprintf("its type %s has only one of the methods Scan and Value; it needs both", t)
 		}
 		return fmt.Sprintf("a column cannot have the type %s; mark the field json to store it as a document, or \"-\" to leave it out", t)
@@ -200,7 +200,7 @@ func For(ptr reflect.Value, json bool) Cell {
 		inner := For(ptr.Elem().Field(0).Addr(), false)
 		return &nullCell{ptr.Elem().Field(1).Addr().Interface().(*bool), inner, ptr.Elem()}
 	case kindScanner:
-		return &scannerCell{ptr.Interface().(sql.Scanner), ptr.Interface().(driver.Valuer)}
+		return &scannerCell{ptr.Elem(), ptr.Interface().(sql.Scanner), ptr.Interface().(driver.Valuer)}
 	case kindInt, kindUint, kindFloat:
 		return number(ptr)
 	case kindBool:

@@ -171,18 +171,23 @@ func (c *nullCell) Append(buf []byte, oid uint32) ([]byte, bool, error) {
 
 // scannerCell is the cell of a type that scans and values itself.
 type scannerCell struct {
+	field   reflect.Value
 	scanner sql.Scanner
 	valuer  driver.Valuer
 }
 
-func (c *scannerCell) Scan(src any) error { return c.scanner.Scan(src) }
+// Scan begins with the zero value, as in a new row: what the row before has left there would be its too.
+func (c *scannerCell) Scan(src any) error {
+	c.field.SetZero()
+	return c.scanner.Scan(src)
+}
 
 func (c *scannerCell) Decode(oid uint32, src []byte) error {
 	value, err := decodeValue(oid, src)
 	if err != nil {
 		return err
 	}
-	return c.scanner.Scan(value)
+	return c.Scan(value)
 }
 
 func (c *scannerCell) Value() (driver.Value, error) {

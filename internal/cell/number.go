@@ -197,8 +197,7 @@ type floatCell[F float32 | float64] struct{ p *F }
 func (c *floatCell[F]) Scan(src any) error {
 	switch s := src.(type) {
 	case float64:
-		*c.p = F(s)
-		return nil
+		return c.set(s)
 	case float32:
 		*c.p = F(s)
 		return nil
@@ -214,19 +213,28 @@ func (c *floatCell[F]) Scan(src any) error {
 		return c.Scan(string(s))
 	case string:
 		if v, err := strconv.ParseFloat(s, 64); err == nil {
-			*c.p = F(v)
-			return nil
+			return c.set(v)
 		}
 	}
 	return &TypeError{src, fmt.Sprintf("%T", *c.p), ""}
+}
+
+func (c *floatCell[F]) set(v float64) error {
+	*c.p = F(v)
+	if math.IsInf(float64(*c.p), 0) && !math.IsInf(v, 0) {
+		return &TypeError{v, fmt.Sprintf("%T", *c.p), "out of range"}
+	}
+	return nil
 }
 
 func (c *floatCell[F]) Decode(oid uint32, src []byte) error {
 	switch oid {
 	case pgbinary.Float4, pgbinary.Float8, pgbinary.Int2, pgbinary.Int4, pgbinary.Int8, pgbinary.Numeric:
 		v, err := pgbinary.Float(oid, src)
-		*c.p = F(v)
-		return err
+		if err != nil {
+			return err
+		}
+		return c.set(v)
 	}
 	value, err := decodeValue(oid, src)
 	if err != nil {

@@ -290,7 +290,12 @@ func (c *Any) Append(buf []byte, oid uint32) ([]byte, bool, error) {
 // Plain makes a driver's value of any Go value that could be a field.
 func Plain(value any) (driver.Value, error) {
 	switch v := value.(type) {
-	case nil, int64, float64, bool, string, []byte:
+	case nil, int64, float64, bool, string:
+		return v, nil
+	case []byte:
+		if v == nil {
+			return nil, nil
+		}
 		return v, nil
 	case time.Time:
 		return Time(v), nil

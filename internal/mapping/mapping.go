@@ -125,6 +125,8 @@ type reader struct {
 	usable  func(reflect.Type, bool) string
 	s       *Struct
 	foreign bool // the model of another library: what cannot be a column is a relation
+	// autoKeys are the key columns that the database makes where they are the only one and an integer.
+	autoKeys []int
 }
 
 func (r *reader) fields(t reflect.Type, index []int, path, prefix string) error {
@@ -194,6 +196,9 @@ func (r *reader) column(f reflect.StructField, index []int, path, prefix string,
 	if c.Generated && c.Key {
 		return &Error{Type: r.root.String(), Field: c.Field, Reason: "a computed column cannot be the key by which rows are written; mark the key auto"}
 	}
+	if c.Key && tag.autoKey {
+		r.autoKeys = append(r.autoKeys, len(r.s.Columns))
+	}
 	r.s.byName[c.Name] = len(r.s.Columns)
 	if c.Key {
 		r.s.Keys = append(r.s.Keys, len(r.s.Columns))
@@ -202,23 +207,25 @@ func (r *reader) column(f reflect.StructField, index []int, path, prefix string,
 	return nil
 }
 
-// implyKey makes the column id the key where no other one is.
+// implyKey makes the column id the key where no other one is. An integer key of one column is then made by the database, as it is where GORM's
+// tags mark one.
 func (r *reader) implyKey() {
 	s := r.s
-	if len(s.Keys) > 0 {
-		return
+	if len(s.Keys) == 0 {
+		i := s.Column("id")
+		if i < 0 || s.Columns[i].Generated {
+			return
+		}
+		s.Columns[i].Key = true
+		s.Keys, r.autoKeys = []int{i}, []int{i}
 	}
-	i := s.Column("id")
-	if i < 0 || s.Columns[i].Generated {
-		return
+	if len(s.Keys) == 1 && len(r.autoKeys) == 1 {
+		c := &s.Columns[s.Keys[0]]
+		switch c.Type.Kind() {
+		case reflect.Int, reflect.Int64, reflect.Int32, reflect.Int16, reflect.Uint, reflect.Uint64, reflect.Uint32, reflect.Uint16:
+			c.Auto = true
+		}
 	}
-	c := &s.Columns[i]
-	c.Key = true
-	switch c.Type.Kind() {
-	case reflect.Int, reflect.Int64, reflect.Int32, reflect.Int16, reflect.Uint, reflect.Uint64, reflect.Uint32, reflect.Uint16:
-		c.Auto = true
-	}
-	s.Keys = []int{i}
 }
 
 func tableName(t reflect.Type) string {

@@ -20,6 +20,8 @@ type tag struct {
 	generated bool
 	omitZero  bool
 	json      bool
+	// autoKey: an integer key is made by the database although the tag does not say so, unless it says that it is not (GORM).
+	autoKey bool
 }
 
 // readTag reads the tag db, or else bun's, or else GORM's.
@@ -100,7 +102,7 @@ func bunTag(text string) tag {
 
 // gormTag reads `gorm:"column:name;primaryKey;autoIncrement;embedded;embeddedPrefix:p_;->;serializer:json"`.
 func gormTag(text string) tag {
-	var t tag
+	t := tag{autoKey: true}
 	for option := range strings.SplitSeq(text, ";") {
 		key, value, _ := strings.Cut(strings.TrimSpace(option), ":")
 		switch strings.ToLower(key) {
@@ -112,6 +114,7 @@ func gormTag(text string) tag {
 			t.key = !strings.EqualFold(value, "false")
 		case "autoincrement":
 			t.auto = !strings.EqualFold(value, "false")
+			t.autoKey = t.auto
 		case "embedded":
 			t.embed = true
 		case "embeddedprefix":

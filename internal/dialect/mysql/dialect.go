@@ -145,7 +145,8 @@ func named(kind dialect.Kind, message string) (column, constraint string) {
 	case dialect.Check, dialect.ForeignKey:
 		return "", first(messageCheck)
 	case dialect.NotNull, dialect.Data, dialect.UndefinedColumn:
-		return first(messageColumn), ""
+		column = first(messageColumn)
+		return column[strings.LastIndex(column, ".")+1:], ""
 	}
 	return "", ""
 }

@@ -7,6 +7,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -121,8 +122,22 @@ func (Dialect) Classify(err error) (dialect.Fault, bool) {
 	fault := dialect.Fault{Code: state.SQLState(), Kind: kindOf(state.SQLState())}
 	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
 		fault.Constraint, fault.Table, fault.Column = pe.ConstraintName, pe.TableName, pe.ColumnName
+		if fault.Kind == dialect.UndefinedColumn && fault.Column == "" {
+			fault.Column = unknownColumn(pe.Message)
+		}
 	}
 	return fault, true
+}
+
+// unknownName finds the name in: column "nmae" does not exist, column t.nmae does not exist. The server has no field for it.
+var unknownName = regexp.MustCompile(`"([^"]+)"|\b[^\s".]+\.([^\s".]+)`)
+
+func unknownColumn(message string) string {
+	m := unknownName.FindStringSubmatch(message)
+	if m == nil {
+		return ""
+	}
+	return m[1] + m[2]
 }
 
 var kinds = map[string]dialect.Kind{

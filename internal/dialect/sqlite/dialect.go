@@ -159,6 +159,8 @@ func (Dialect) Classify(err error) (dialect.Fault, bool) {
 	switch fault.Kind {
 	case dialect.Unique, dialect.NotNull:
 		fault.Table, fault.Column = failedColumn(text)
+	case dialect.UndefinedColumn:
+		fault.Column = unknownColumn(text)
 	case dialect.Check:
 		_, fault.Constraint, _ = strings.Cut(text, "CHECK constraint failed: ")
 		fault.Constraint, _, _ = strings.Cut(fault.Constraint, " (")
@@ -207,6 +209,16 @@ func kindOfText(text string) dialect.Kind {
 		return dialect.Syntax
 	}
 	return dialect.Unknown
+}
+
+// unknownColumn reads "no such column: t.a (1)" and "table t has no column named a (1)".
+func unknownColumn(text string) string {
+	_, name, ok := strings.Cut(text, "no such column: ")
+	if !ok {
+		_, name, _ = strings.Cut(text, "has no column named ")
+	}
+	name, _, _ = strings.Cut(name, " ")
+	return strings.Trim(name[strings.LastIndex(name, ".")+1:], `"`)
 }
 
 // failedColumn reads "… constraint failed: t.a, t.b (2067)".

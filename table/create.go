@@ -5,6 +5,8 @@ import (
 	"errors"
 	"iter"
 	"reflect"
+
+	"github.com/drover-dev/drover/db"
 )
 
 // Create adds one row. Keys and defaults that the database makes are read back into it where the database can (not on MySQL).
@@ -236,6 +238,9 @@ func (c *creator[T]) write(ctx context.Context, b batch[T]) (int64, error) {
 	}
 	var total int64
 	for _, g := range groups(c.plans, b) {
+		if len(g.plan.returning) > 0 { // noted before, for rows come back one by one before a later one is refused
+			c.filled = append(c.filled, filled[T]{b.rows, g.places, g.plan.omitted, g.old})
+		}
 		var n int64
 		var err error
 		if c.arrays != nil && len(g.rows) > 1 {
@@ -249,24 +254,15 @@ func (c *creator[T]) write(ctx context.Context, b batch[T]) (int64, error) {
 		if err != nil {
 			return total, err
 		}
-		c.fill(b, g)
+		for n, i := range g.places {
+			b.rows[i] = g.rows[n]
+		}
 		total += n
 	}
 	return total, nil
 }
 
-// fill copies what was read back into the caller's rows.
-func (c *creator[T]) fill(b batch[T], g group[T]) {
-	if len(g.plan.returning) == 0 {
-		return
-	}
-	c.filled = append(c.filled, filled[T]{b.rows, g.places, g.plan.omitted, g.old})
-	for n, i := range g.places {
-		b.rows[i] = g.rows[n]
-	}
-}
-
-// takeBack undoes what fill has done.
+// takeBack gives the caller's rows the values back that they had.
 func (c *creator[T]) takeBack() {
 	for _, f := range c.filled {
 		n := len(f.places)
@@ -293,14 +289,13 @@ func (c *creator[T]) takeBack() {
 
 // misfitError names the row that is known to be at fault.
 func (w *writer[T]) misfitError(ctx context.Context, b batch[T], m *misfit) error {
-	err := w.rowError(ctx, b, m.row, m.err)
-	if e, ok := errors.AsType[*RowError](err); ok {
-		if value, ok := errors.AsType[*ValueError](m.err); ok {
-			e.Column, e.Err = value.Column, value.Err
-		}
-		if m.column != "" && e.Column == "" {
-			e.Column = m.column
-		}
+	cause := m.err
+	if value, ok := errors.AsType[*ValueError](cause); ok { // refused before it was sent, as the database would have
+		cause = &db.Error{Op: "check the values", Alias: w.q.conn.Alias(), Kind: db.ErrData, Table: value.Table, Column: value.Column, Err: value.Err}
+	}
+	err := w.rowError(ctx, b, m.row, cause)
+	if e, ok := errors.AsType[*RowError](err); ok && e.Column == "" {
+		e.Column = m.column
 	}
 	return err
 }

@@ -111,6 +111,9 @@ func columnValue(c mapping.Column, value any) (any, error) {
 	if text := kindIsText(elem); text != isText(plain) && !structLike(elem) {
 		return nil, &cell.TypeError{Value: value, Type: c.Type.String()}
 	}
+	if _, truth := plain.(bool); truth != (elem.Kind() == reflect.Bool) && !structLike(elem) {
+		return nil, &cell.TypeError{Value: value, Type: c.Type.String()}
+	}
 	if err := of.Scan(plain); err != nil {
 		return nil, err
 	}

@@ -49,7 +49,10 @@ func (d *DB) exchangeNative(ctx context.Context, x dialect.Exchange) error {
 		return err
 	}
 	conn, err := d.opened.Native.Acquire(ctx)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
 		return d.wrap("connect", err)
 	}
 	defer conn.Release() // which closes a connection that a panic of Send has left in the middle of something

@@ -137,6 +137,11 @@ func (w *writer[T]) locatable(ctx context.Context, err error) bool {
 	if _, known := errors.AsType[*RowError](err); known || ctx.Err() != nil {
 		return false
 	}
+	return aboutRow(err)
+}
+
+// aboutRow reports whether an error is one that a row is to blame for.
+func aboutRow(err error) bool {
 	switch db.KindOf(err) {
 	case db.ErrUnique, db.ErrForeignKey, db.ErrNotNull, db.ErrCheck, db.ErrData:
 		return true

@@ -73,7 +73,7 @@ func (u *updater[T]) updateRows(ctx context.Context, rows []T) (total int64, err
 	switch {
 	case misfits != nil:
 		return 0, misfits
-	case err != nil && failed >= 0:
+	case err != nil && failed >= 0 && aboutRow(err):
 		return 0, &misfit{row: failed, err: err}
 	}
 	return total, err

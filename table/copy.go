@@ -59,7 +59,7 @@ func (c *copyReader[T]) encode(want int) {
 		c.buffer = pgbinary.AppendCopyRow(c.buffer, len(c.oids))
 		for i, of := range c.record.cells {
 			at := len(c.buffer)
-			buf, null, err := of.Append(append(c.buffer, 0, 0, 0, 0), c.oids[i])
+			buf, null, err := appendCell(append(c.buffer, 0, 0, 0, 0), of, c.oids[i])
 			switch {
 			case err != nil:
 				c.err = c.record.fail(i, err)

@@ -38,7 +38,15 @@ func (f *fetching[R]) run(ctx context.Context, conn *db.DB) error {
 	if f.st.none {
 		return nil
 	}
-	return ownError(conn.Exchange(ctx, dialect.Exchange{
+	err := f.send(ctx, conn)
+	if stale(err) && !conn.InBlock(ctx) { // pgx has dropped the plan with the error; no row was read
+		err = f.send(ctx, conn)
+	}
+	return ownError(err)
+}
+
+func (f *fetching[R]) send(ctx context.Context, conn *db.DB) error {
+	return conn.Exchange(ctx, dialect.Exchange{
 		Query: f.st.sql, ReadOnly: len(f.st.sql) > 7 && f.st.sql[:7] == "SELECT ",
 		Send: func(ctx context.Context, live dialect.Live) (int64, error) {
 			if live.PGX != nil {
@@ -47,7 +55,7 @@ func (f *fetching[R]) run(ctx context.Context, conn *db.DB) error {
 			_, err := f.driver(ctx, live.Conn)
 			return 0, err
 		},
-	}))
+	})
 }
 
 // maxDrained is how many rows are read to the end of a result that nobody wants any more. Behind that the server is asked to stop, which
@@ -198,25 +206,43 @@ func open[R any](ctx context.Context, conn *db.DB, st statement, lay layout[R], 
 			return conn.Wrap("query", err)
 		}
 		defer rows.Close()
-		_, err = readNative(rows, lay, func(r *record[R]) bool { return each(r.row()) })
-		return ownError(conn.Wrap("query", err))
+		row, ended := watched(ctx, func(r *record[R]) bool { return each(r.row()) })
+		_, err = readNative(rows, lay, row)
+		return errors.Join(ownError(conn.Wrap("query", err)), ended())
 	}
 	return openInBlock(ctx, conn, st, lay, each)
 }
 
+// watched makes each end the reading soon after ctx has ended: a driver that has rows in hand does not look at it.
+func watched[R any](ctx context.Context, each func(*record[R]) bool) (func(*record[R]) bool, func() error) {
+	const often = 64
+	n, ended := 0, error(nil)
+	return func(r *record[R]) bool {
+		if n++; n%often == 0 && ctx.Err() != nil {
+			ended = context.Cause(ctx)
+			return false
+		}
+		return each(r)
+	}, func() error { return ended }
+}
+
 // openAlone reads a result on a connection of its own, which is given up with it when each ends the reading early.
 func openAlone[R any](ctx context.Context, conn *db.DB, st statement, lay layout[R], each func(R) bool) error {
-	ctx, cancel := context.WithCancel(ctx)
+	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := false
 	f := fetching[R]{st: st, lay: lay, prepare: conn.Dialect().Features().PreparedStream, abort: cancel}
-	f.each = func(r *record[R]) bool {
+	row, interrupted := watched(ctx, func(r *record[R]) bool {
 		ended = !each(r.row())
 		return !ended
-	}
-	err := f.run(ctx, conn)
-	if ended {
+	})
+	f.each = row
+	err := f.run(inner, conn)
+	switch {
+	case ended:
 		return nil
+	case interrupted() != nil:
+		return interrupted()
 	}
 	return err
 }

@@ -162,9 +162,10 @@ func (t Table[T]) createUnlessThere(ctx context.Context, row *T) (created bool, 
 	switch {
 	case errors.Is(err, db.ErrUnique):
 		return false, nil
+	case err != nil && aboutRow(err):
+		return false, c.writer(1).rowError(ctx, batch[T]{rows: rows}, 0, err)
 	case err != nil:
-		w := c.writer(1)
-		return false, w.rowError(ctx, batch[T]{rows: rows}, 0, err)
+		return false, err
 	}
 	*row = rows[0]
 	return n > 0, nil

@@ -92,14 +92,48 @@ func (a *arraysInsert[T]) copies(plan *insertion) bool {
 	})
 }
 
+// minCopied is the number of rows from which on COPY pays for the transaction and the check that it needs.
+const minCopied = 500
+
 func (a *arraysInsert[T]) insert(ctx context.Context, g group[T]) (int64, error) {
-	if a.copies(g.plan) {
-		return a.copy(ctx, g)
+	if len(g.rows) >= minCopied && a.copies(g.plan) {
+		return a.copyChecked(ctx, g)
 	}
 	if len(g.plan.columns) == 0 {
 		return a.defaults(ctx, g)
 	}
 	return a.unnest(ctx, g)
+}
+
+// errShapeChanged rolls a COPY back whose table was altered since its columns were read.
+var errShapeChanged = errors.New("the table's columns were changed while rows were written to it")
+
+// copyChecked sends a group's rows with COPY. The server takes binary values for what the column is, and could take an old type's for a new
+// one's, so the columns are read again in the same transaction, in which COPY has locked the table against changes. Arrays say their type
+// and need no check.
+func (a *arraysInsert[T]) copyChecked(ctx context.Context, g group[T]) (n int64, err error) {
+	m, conn := a.c.q.model, a.c.q.conn
+	for range 3 {
+		err = conn.Atomic(ctx, func(ctx context.Context) error {
+			if n, err = a.copy(ctx, g); err != nil {
+				return err
+			}
+			now, err := m.readShape(ctx, conn)
+			if err == nil && !now.same(a.shape) {
+				a.shape = now
+				err = errShapeChanged
+			}
+			return err
+		})
+		if !errors.Is(err, errShapeChanged) {
+			return n, err
+		}
+		m.forget(conn, err)
+		if err := a.shape.check(m, g.plan.columns); err != nil {
+			return 0, err
+		}
+	}
+	return 0, err
 }
 
 // copy sends a group's rows with COPY.

@@ -109,7 +109,7 @@ func (a *arrays) add(i int, c cell.Cell) error {
 	if a.literal[i] {
 		buf, null, err = appendLiteral(buf, c)
 	} else {
-		buf, null, err = c.Append(buf, a.elements[i])
+		buf, null, err = appendCell(buf, c, a.elements[i])
 	}
 	switch {
 	case err != nil:
@@ -122,6 +122,15 @@ func (a *arrays) add(i int, c cell.Cell) error {
 	}
 	a.params[i] = buf
 	return nil
+}
+
+// appendCell appends a cell's value in the binary format of a type. Into a text column anything goes that can be written as text.
+func appendCell(buf []byte, c cell.Cell, oid uint32) ([]byte, bool, error) {
+	out, null, err := c.Append(buf, oid)
+	if errors.Is(err, pgbinary.ErrUnsupported) && (oid == pgbinary.Text || oid == pgbinary.Varchar || oid == pgbinary.BPChar) {
+		return appendLiteral(buf, c)
+	}
+	return out, null, err
 }
 
 func appendLiteral(buf []byte, c cell.Cell) ([]byte, bool, error) {

@@ -145,7 +145,8 @@ func listAll[R any](ctx context.Context, s source[R]) ([]R, error) {
 	return rows, err
 }
 
-// Raw returns the result of any SELECT: as structs, whose fields are found by the columns' names in any order, and whose key must be among them; as
+// Raw returns the result of any SELECT: as structs, whose fields are found by the columns' names in any order (a column without a field is an error, and so is a result without
+// the key; other fields without a column stay zero); as
 // map[string]any; as []any; or as single values. Placeholders are ? or, with sql.Named arguments, :name; on PostgreSQL ?? is its operator ?.
 // The query is sent as it is, and read by [Cursor] where the database has cursors, else [Direct].
 func Raw[P any](conn *db.DB, query string, args ...any) Stream[P] {

@@ -177,7 +177,7 @@ func layoutOf[R any](table string) (layout[R], error) {
 		for n, name := range columns {
 			i := s.Column(name)
 			if i < 0 {
-				return nil, &ColumnError{Table: "of type " + t.String(), Column: name, Nearest: s.Nearest(name)}
+				return nil, fmt.Errorf("the result has a column %q, and %s has no field for it", name, t)
 			}
 			if found[i] {
 				return nil, fmt.Errorf("the result has the column %q twice", name)

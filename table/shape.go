@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/dialect"
@@ -30,11 +32,23 @@ func (s *shape) column(name string) shapeColumn { return s.columns[name] }
 
 // shapeOf reads a table's columns once for a database. A table that is changed later is read again after the first statement that fails.
 func (m *model) shapeOf(ctx context.Context, conn *db.DB) (*shape, error) {
-	d := conn.Dialect()
-	name := m.quoted(d)
+	name := m.quoted(conn.Dialect())
 	if known, ok := conn.Facts().Table(name).(*shape); ok {
 		return known, nil
 	}
+	s, err := m.readShape(ctx, conn)
+	if err == nil {
+		conn.Facts().SetTable(name, s)
+	}
+	return s, err
+}
+
+// same reports whether two shapes have the same columns.
+func (s *shape) same(other *shape) bool {
+	return slices.Equal(s.names, other.names) && maps.Equal(s.columns, other.columns)
+}
+
+func (m *model) readShape(ctx context.Context, conn *db.DB) (*shape, error) {
 	const query = `
 SELECT a.attname::text, (CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END)::int8, format_type(a.atttypid, NULL),
   CASE WHEN t.oid IN (1042, 1043) AND a.atttypmod > 4 THEN a.atttypmod - 4 ELSE 0 END
@@ -42,7 +56,7 @@ FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid = to_regclass(?::text) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum`
 	s := &shape{columns: map[string]shapeColumn{}}
-	err := dialect.Each(ctx, conn, query, []any{name}, func(scan func(...any) error) error {
+	err := dialect.Each(ctx, conn, query, []any{m.quoted(conn.Dialect())}, func(scan func(...any) error) error {
 		var column string
 		var c shapeColumn
 		err := scan(&column, &c.oid, &c.name, &c.length)
@@ -56,7 +70,6 @@ ORDER BY a.attnum`
 	case len(s.columns) == 0:
 		return nil, &db.Error{Op: "read the columns", Alias: conn.Alias(), Kind: db.ErrUndefinedTable, Table: m.fullName(), Err: fmt.Errorf("there is no table %s", m.fullName())}
 	}
-	conn.Facts().SetTable(name, s)
 	return s, nil
 }
 
@@ -73,10 +86,7 @@ func (s *shape) check(m *model, columns []int) error {
 
 // forget drops what is known of the table after an error that it may be the reason of.
 func (m *model) forget(conn *db.DB, err error) {
-	if err == nil {
-		return
-	}
-	if _, ok := errors.AsType[*db.Error](err); ok {
+	if _, ok := errors.AsType[*db.Error](err); ok || errors.Is(err, errShapeChanged) {
 		conn.Facts().ForgetTable(m.quoted(conn.Dialect()))
 	}
 }

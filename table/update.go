@@ -117,6 +117,9 @@ func (d *deletion[T]) run(ctx context.Context) error {
 	}
 	p := deletionPage{lower: d.walk.keys.From(), cursor: first, size: d.size}
 	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if d.limit >= 0 {
 			p.size = min(d.size, d.limit-int(d.deleted))
 		}

@@ -235,11 +235,8 @@ func uuidText(u [16]byte) string {
 }
 
 func (c *uuidCell) Append(buf []byte, oid uint32) ([]byte, bool, error) {
-	switch oid {
-	case pgbinary.UUID:
+	if oid == pgbinary.UUID {
 		return pgbinary.AppendUUID(buf, *c.p), false, nil
-	case pgbinary.Bytea:
-		return append(buf, c.p[:]...), false, nil
 	}
 	return appendValue(buf, oid, uuidText(*c.p))
 }

@@ -140,7 +140,7 @@ func (c *cursor) deleteMany() (string, bool) {
 }
 
 // tableRefs goes past the table references of a join and returns its tables. A
-// subquery is a tableRef without a name. It does not look into nested joins.
+// subquery or a function is a tableRef without a name. It does not look into nested joins.
 func (c *cursor) tableRefs() ([]tableRef, bool) {
 	var refs []tableRef
 	for {
@@ -154,8 +154,14 @@ func (c *cursor) tableRefs() ([]tableRef, bool) {
 			}
 		} else {
 			name, ok := c.name()
-			if !ok || c.tok.is('(') {
+			if !ok {
 				return nil, false
+			}
+			if c.tok.is('(') { // a function that makes rows: JSON_TABLE(…)
+				if !c.skipGroup() {
+					return nil, false
+				}
+				name = ""
 			}
 			ref.name = name
 		}

@@ -84,30 +84,21 @@ func (tx *transaction) live() dialect.Live {
 	return l
 }
 
-// Stream opens a query's result set in the context's block, which is busy until closeRows is called; outside a block it is [ErrNoBlock]. It is
-// for packages of this module. With prepare the query is prepared first, which makes some drivers send large results in a form that is
-// faster to read.
-func (d *DB) Stream(ctx context.Context, query string, args []any, prepare bool) (rows *sql.Rows, closeRows func() error, err error) {
+// Stream opens a query's result set in the context's block, which is busy until the rows are closed; outside a block it is [ErrNoBlock]. It is
+// for packages of this module.
+func (d *DB) Stream(ctx context.Context, query string, args []any) (*sql.Rows, error) {
 	joined, err := d.DBTX().inside(ctx)
 	switch {
 	case err != nil:
-		return nil, nil, err
+		return nil, err
 	case joined == nil:
-		return nil, nil, ErrNoBlock
-	case !prepare:
-		if rows, err = joined.QueryContext(ctx, query, args...); err != nil { //nolint:sqlclosecheck // the caller's rows
-			return nil, nil, d.wrap("query", err)
-		}
-		return rows, rows.Close, nil
+		return nil, ErrNoBlock
 	}
-	stmt, err := joined.PrepareContext(ctx, query)
+	rows, err := joined.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, nil, d.wrap("prepare", err)
+		return nil, d.wrap("query", err)
 	}
-	if rows, err = stmt.QueryContext(ctx, args...); err != nil { //nolint:sqlclosecheck // the caller's rows
-		return nil, nil, d.wrap("query", errors.Join(err, stmt.Close()))
-	}
-	return rows, func() error { return errors.Join(rows.Close(), stmt.Close()) }, nil
+	return rows, nil
 }
 
 // RunsOnPGX reports whether statements with ctx run on pgx, so that its binary protocol can be used: always on a PostgreSQL database that

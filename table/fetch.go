@@ -249,11 +249,11 @@ func openAlone[R any](ctx context.Context, conn *db.DB, st statement, lay layout
 
 // openInBlock reads a result of database/sql.
 func openInBlock[R any](ctx context.Context, conn *db.DB, st statement, lay layout[R], each func(R) bool) (err error) {
-	rows, closeRows, err := conn.Stream(ctx, st.sql, st.args, conn.Dialect().Features().PreparedStream) //nolint:sqlclosecheck // closeRows does
+	rows, err := conn.Stream(ctx, st.sql, st.args)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeRows()) }() // also when the loop panics
+	defer func() { err = errors.Join(err, rows.Close()) }() // also when the loop panics
 	columns, err := rows.Columns()
 	if err != nil {
 		return conn.Wrap("query", err)

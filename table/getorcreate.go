@@ -171,48 +171,46 @@ func (t Table[T]) createUnlessThere(ctx context.Context, row *T) (created bool, 
 	return n > 0, nil
 }
 
-// updated sets the columns of the row that is there, and returns it as it is then.
+// updated sets the columns of the row that is there, and returns it as it is then. The row is locked first, and found by its primary key
+// afterwards: the update may set a column of the key that it was looked for by.
 func (k *keyed[T]) updated(ctx context.Context, set Set) (row T, found bool, err error) {
+	if len(k.t.model.mapping.Keys) == 0 {
+		return row, false, fmt.Errorf("update or create in %s: %w", k.t.model.fullName(), ErrNoKey)
+	}
 	err = k.t.conn.Atomic(ctx, func(ctx context.Context) error {
-		n, err := int64(0), error(nil)
-		if len(set) == 0 {
-			n, err = k.found.Count(ctx)
-		} else {
-			n, err = k.found.Update(ctx, set)
-		}
-		switch {
-		case err != nil:
-			return err
-		case n > 1:
-			return ErrMultiple
-		case n == 0:
+		row, err = k.found.ForUpdate().Get(ctx)
+		if errors.Is(err, ErrNotFound) {
 			return nil
 		}
-		found = true
-		row, err = k.moved(set).Get(ctx)
+		if found = err == nil; !found || len(set) == 0 {
+			return err
+		}
+		same, err := k.t.same(&row)
+		if err != nil {
+			return err
+		}
+		if _, err := same.Update(ctx, set); err != nil {
+			return err
+		}
+		row, err = same.Get(ctx)
 		return err
 	})
 	return row, found, err
 }
 
-// moved is the query for the row after it was updated: where the update sets a column of the key, with its new value.
-func (k *keyed[T]) moved(set Set) Query[T] {
-	q := k.t.Query
-	key := Key{}
-	for _, v := range k.values {
-		name := k.t.model.mapping.Columns[v.column].Name
-		key[name] = v.value
-	}
-	for name, value := range set {
-		if _, ok := key[name]; ok {
-			key[name] = value
+// same is the query for a row by its primary key.
+func (t Table[T]) same(row *T) (Query[T], error) {
+	r := structRecord[T](t.model.mapping, t.model.mapping.Keys, t.model.fullName())
+	*r.scratch = *row
+	q := t.Query
+	for i, c := range r.cells {
+		value, err := c.Value()
+		if err != nil {
+			return q, r.fail(i, err)
 		}
+		q.where = append(slices.Clip(q.where), fieldCondition{name: r.names[i], op: "=", values: []any{value}})
 	}
-	moved, err := k.t.keyOf(key)
-	if err != nil {
-		return q.fail(err)
-	}
-	return moved.found
+	return q, nil
 }
 
 // set puts values into a row's fields.

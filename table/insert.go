@@ -313,7 +313,7 @@ func (p *insertions) onlyUniqueKey(ctx context.Context, q dialect.Queryer, d dia
 		on[n] = p.model.mapping.Columns[i].Name
 	}
 	found := false
-	for _, k := range t.Keys {
+	for _, k := range t.Unique {
 		if sameSet(k.Columns, on) {
 			found = true
 			continue
@@ -324,7 +324,7 @@ func (p *insertions) onlyUniqueKey(ctx context.Context, q dialect.Queryer, d dia
 		}
 	}
 	if !found {
-		return fmt.Errorf("table %s has no unique key of (%s) without NULLs: %w", p.model.fullName(), strings.Join(on, ", "), ErrConflictOption)
+		return fmt.Errorf("table %s has no unique key of (%s): %w", p.model.fullName(), strings.Join(on, ", "), ErrConflictOption)
 	}
 	return nil
 }

@@ -44,6 +44,9 @@ type Table struct {
 	// expression, prefix, invalid and deferrable ones, those whose columns sort otherwise than they compare
 	// (ENUM of MySQL), and on PostgreSQL those of a table that others inherit from.
 	Keys []Key
+	// Unique holds the columns of every unique index, those that Keys leaves out too; a column is "" where it is an expression. Only MySQL's
+	// catalogue fills it, where any of them sets an upsert's update off.
+	Unique []Key
 
 	// Rows is the number of rows and Bytes the size on disk, both as the database estimates them;
 	// -1 where it does not say. RowsExact is set where Rows was counted.

@@ -141,6 +141,7 @@ ORDER BY INDEX_NAME, SEQ_IN_INDEX`
 		}
 		return nil
 	})
+	t.Unique = slices.Clone(t.Keys)
 	t.Keys = slices.DeleteFunc(t.Keys, func(k dialect.Key) bool { return unusable[k.Name] })
 	slices.SortStableFunc(t.Keys, func(a, b dialect.Key) int {
 		switch {

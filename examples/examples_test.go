@@ -3,8 +3,11 @@ package examples_test
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -12,12 +15,15 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/creack/pty"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/drover-dev/drover"
+	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/testdb"
 )
 
@@ -57,15 +63,42 @@ const (
 	archive = "SELECT name FROM example_archive ORDER BY id"
 	prices  = "SELECT CONCAT(name, '=', cents) FROM example_prices ORDER BY name"
 	asks    = `This will permanently delete 7 obsolete records on "default"`
+
+	readings = "SELECT CONCAT(COUNT(*), ' up to ', COALESCE(MAX(id), 0)) FROM example_readings"
+	articles = `SELECT CONCAT(title, ' ', status, ' ', views, CASE WHEN processed_at IS NULL THEN '' ELSE ', with a time' END)
+		FROM example_articles ORDER BY id`
+	labels = "SELECT COALESCE(label, '') FROM example_products ORDER BY id"
+	books  = "SELECT CONCAT(COUNT(*), ' books') FROM example_books"
 )
 
 var (
 	obsolete = []string{
 		"ledger 2016", "ledger 2017", "ledger 2018", "ledger 2019", "ledger 2020", "ledger 2021", "ledger 2022",
 	}
-	none  = []string{}
-	setup = step{args: []string{"setup"}, stdout: "Created 10 records\n", rows: obsolete}
+	none       = []string{}
+	setup      = step{args: []string{"setup"}, stdout: "Created 10 records\n", rows: obsolete}
+	setupEmpty = step{args: []string{"setup"}, stdout: "Created an empty table\n", rows: []string{"0 up to 0"}}
+	setupThree = step{args: []string{"setup"}, stdout: "Created 3 books\n", rows: []string{"3 books"}}
+	setupMany  = step{args: []string{"setup"}, stdout: "Created 5,000 books\n", rows: []string{"5000 books"}}
 )
+
+// wouldChange is the end of a dry run of one table.
+func wouldChange(table string, inserted, updated, deleted int, sentence string) string {
+	line := func(cells ...any) string {
+		return fmt.Sprintf("  %-*s %13v %13v %13v\n", append([]any{len(table)}, cells...)...)
+	}
+	return "\nDry run on default (ADDRESS), rolled back:\n" + line("table", "inserted", "updated", "deleted") +
+		line(table, drover.Count(int64(inserted)), drover.Count(int64(updated)), drover.Count(int64(deleted))) +
+		"\nWould " + sentence + " in 1 table on default. Nothing was changed.\n"
+}
+
+// batchOfNone is wrong for every command that has the option: nothing is sent.
+func batchOfNone(command string) step {
+	return step{
+		args: []string{command, "--batch-size", "0"}, code: 2, unchanged: true,
+		says: []string{`invalid value "0" for --batch-size of `, "must be at least 1"},
+	}
+}
 
 // examples are all programs by their folder.
 var examples = map[string]example{
@@ -165,6 +198,141 @@ Would delete 7 rows in 1 table on default. Nothing was changed.
 		{args: []string{"delete-obsolete", "--no-input"}, says: []string{asks}, stdout: "Deleted 7 records\n", rows: none},
 		{args: []string{"delete-obsolete"}, says: []string{"Nothing to do: 0 obsolete records."}, unchanged: true},
 	}},
+	"batch/bulkcreate": {readings, []step{
+		setupEmpty,
+		{
+			args: []string{"add", "--from", "1", "--to", "2500", "--batch-size", "1000", "--dry-run"}, unchanged: true,
+			says:   []string{"1,000 readings sent, not committed yet\n2,000 readings sent, not committed yet\n2,500 readings sent"},
+			stdout: "Would create 2,500 readings\n" + wouldChange("example_readings", 2500, 0, 0, "insert 2,500 rows"),
+		},
+		batchOfNone("add"),
+		{args: []string{"add", "--from", "2491", "--to", "2500"}, stdout: "Created 10 readings\n", rows: []string{"10 up to 2500"}},
+		{
+			args: []string{"add", "--batch-size", "1000"}, code: 1, unchanged: true, // the third batch fails, and takes the others along
+			says: []string{
+				"2,000 readings sent, not committed yet\n", "Error: create example_readings: row 2490 (id 2491): column id: ",
+				"nothing of the transaction was kept",
+			},
+		},
+		{args: []string{"add", "--to", "2490", "-v", "0"}, rows: []string{"2500 up to 2500"}},
+	}},
+	"batch/perbatch": {readings, []step{
+		setupEmpty,
+		{args: []string{"add", "--from", "1001", "--to", "1010"}, stdout: "Created 10 readings...\nCreated 10 readings\n", rows: []string{"10 up to 1010"}},
+		{
+			args: []string{"add", "--from", "1", "--to", "2500", "--batch-size", "400"}, code: 1,
+			stdout: "Created 400 readings...\nCreated 800 readings...\n",
+			says: []string{
+				"Error: create example_readings: row 1000 (id 1001): column id: ",
+				"Try:   800 readings of this run are kept; go on with --from 801",
+			},
+			rows: []string{"810 up to 1010"},
+		},
+		{args: []string{"add", "--from", "801", "--to", "1000"}, stdout: "Created 200 readings...\nCreated 200 readings\n", rows: []string{"1010 up to 1010"}},
+		{
+			args: []string{"add", "--from", "1011", "--to", "1015", "--batch-size", "2", "--dry-run"}, unchanged: true,
+			stdout: "Would create 2 readings...\nWould create 4 readings...\nWould create 5 readings...\nWould create 5 readings\n" +
+				wouldChange("example_readings", 5, 0, 0, "insert 5 rows"),
+		},
+		batchOfNone("add"),
+	}},
+	"batch/bulkupdate": {articles, []step{
+		{
+			args: []string{"setup"}, stdout: "Created 6 articles\n",
+			rows: []string{"ants pending 0", "bees pending 0", "crows active 7", "deer pending 0", "eels active 41", "foxes draft 0"},
+		},
+		{
+			args: []string{"process", "--dry-run"}, unchanged: true,
+			stdout: "Would update 3 pending articles\nWould update 2 active articles\n" + wouldChange("example_articles", 0, 5, 0, "update 5 rows"),
+		},
+		{
+			args: []string{"process"}, stdout: "Updated 3 pending articles\nUpdated 2 active articles\n",
+			rows: []string{
+				"ants processed 0, with a time", "bees processed 0, with a time", "crows active 8", "deer processed 0, with a time",
+				"eels active 42", "foxes draft 0",
+			},
+		},
+		{args: []string{"process", "ants"}, code: 2, says: []string{`unexpected argument "ants"`}, unchanged: true},
+	}},
+	"batch/individual": {labels, []step{
+		{args: []string{"setup"}, stdout: "Created 6 products\n", rows: []string{"", "", "candle, red", "", "", ""}},
+		{
+			args: []string{"label", "--batch-size", "2", "--dry-run"}, unchanged: true,
+			stdout: "Would update 2 products...\nWould update 4 products...\nWould update 5 products...\nWould update 5 products\n" +
+				wouldChange("example_products", 0, 5, 0, "update 5 rows"),
+		},
+		batchOfNone("label"),
+		{
+			args:   []string{"label", "--batch-size", "2"},
+			stdout: "Updated 2 products...\nUpdated 4 products...\nUpdated 5 products...\nUpdated 5 products\n",
+			rows:   []string{"apple 0.45", "bread 3.20", "candle, red", "dates 7.00", "eggs 4.05", "figs 6.10"},
+		},
+		{args: []string{"label"}, stdout: "Updated 0 products\n", unchanged: true},
+	}},
+	"batch/batchdelete": {records, []step{
+		setup,
+		{
+			args: []string{"delete-obsolete", "--batch-size", "3", "--dry-run"}, unchanged: true,
+			stdout: "Would delete 3 records...\nWould delete 6 records...\nWould delete 7 records...\nWould delete 7 records\n" +
+				wouldChange("example_records", 0, 0, 7, "delete 7 rows"),
+		},
+		batchOfNone("delete-obsolete"),
+		{
+			args:   []string{"delete-obsolete", "--batch-size", "3"},
+			stdout: "Deleted 3 records...\nDeleted 6 records...\nDeleted 7 records...\nDeleted 7 records\n", rows: none,
+		},
+		{args: []string{"delete-obsolete"}, stdout: "Deleted 0 records\n", unchanged: true},
+	}},
+	"memory/iterator": {books, []step{
+		setupMany,
+		{args: []string{"count-pages"}, stdout: "5000 books have 1237700 pages\n", unchanged: true},
+	}},
+	"memory/fields": {books, []step{
+		setupThree,
+		{args: []string{"list"}, unchanged: true, stdout: `only: 1 Ants
+only: 2 Bees
+only: 3 Crows
+defer: 1 Ants, printed, 120 pages
+defer: 2 Bees, printed, 80 pages
+defer: 3 Crows, draft, 200 pages
+into: 1 Ants
+into: 2 Bees
+into: 3 Crows
+`},
+	}},
+	"memory/values": {books, []step{
+		setupThree,
+		{args: []string{"list"}, unchanged: true, stdout: `map: 1 Ants
+map: 2 Bees
+map: 3 Crows
+tuple: 1 Ants
+tuple: 2 Bees
+tuple: 3 Crows
+value: 1
+value: 2
+`},
+	}},
+	"memory/chunks": {books, []step{
+		setupMany,
+		{
+			args: []string{"count-words", "--batch-size", "2000"}, unchanged: true,
+			stdout: "Processed 2,000 books...\nProcessed 4,000 books...\nProcessed 5,000 books...\n5000 books have summaries of 150000 words\n",
+		},
+		batchOfNone("count-words"),
+	}},
+	"memory/rawsql": {books, []step{
+		setupMany,
+		{args: []string{"list-drafts", "--batch-size", "200"}, unchanged: true, stdout: `Processed 200 drafts, the last is Volume 3001
+Processed 400 drafts, the last is Volume 1001
+Processed 500 drafts, the last is Volume 0001
+500 drafts have summaries of 65000 letters
+`},
+		batchOfNone("list-drafts"),
+	}},
+	"memory/cursor": {books, []step{
+		setupMany,
+		{args: []string{"check-order"}, stdout: "5000 books, from Volume 0001 to Volume 5000\n", unchanged: true},
+	}},
 }
 
 func TestExamples(t *testing.T) {
@@ -196,6 +364,82 @@ func TestExamples(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestExamples_StopBetweenBatches interrupts the programs that commit batch by batch: what was done stays, and the rest is left.
+func TestExamples_StopBetweenBatches(t *testing.T) {
+	const rows = 5000 // the programs cannot write so many lines before the first one was read, so they are interrupted on the way
+	bin := build(t, "batch/batchdelete", "batch/perbatch")
+	for _, c := range []struct {
+		program string
+		args    []string
+		prepare string
+		done    string // how many rows are done
+	}{
+		{
+			"batchdelete",
+			[]string{"delete-obsolete", "--batch-size", "1"},
+			"INSERT INTO example_records (id, name, status) VALUES (?, 'x', 'obsolete')", "SELECT 5000 + 7 - COUNT(*) FROM example_records WHERE status = 'obsolete'",
+		},
+		{"perbatch", []string{"add", "--to", "5000", "--batch-size", "1"}, "", "SELECT COUNT(*) FROM example_readings"},
+	} {
+		t.Run(c.program, func(t *testing.T) {
+			testdb.Each(t, func(t *testing.T, d testdb.Database) {
+				program := filepath.Join(bin, c.program)
+				check(t, program, d, nil, step{args: []string{"setup", "-v", "0"}})
+				if c.prepare != "" {
+					insertMany(t, d, c.prepare, rows)
+				}
+				cmd := exec.CommandContext(t.Context(), program, c.args...)
+				cmd.Dir, cmd.Env = t.TempDir(), []string{"DATABASE_URL=" + d.URL}
+				var stderr bytes.Buffer
+				cmd.Stderr = &stderr
+				stdout, err := cmd.StdoutPipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := stdout.Read(make([]byte, 1)); err != nil {
+					t.Fatal(err)
+				}
+				if err := cmd.Process.Signal(os.Interrupt); err != nil {
+					t.Fatal(err)
+				}
+				_, _ = io.Copy(io.Discard, stdout)
+				_ = cmd.Wait() // the exit code tells
+				if got := cmd.ProcessState.ExitCode(); got != drover.ExitInterrupted {
+					t.Errorf("exit code %d, want %d\n%s", got, drover.ExitInterrupted, stderr.String())
+				}
+				done := texts(t, d.RawDB(t), c.done)[0]
+				if n, err := strconv.Atoi(done); err != nil || n < 1 || n >= rows {
+					t.Errorf("%s of %d rows are done", done, rows)
+				}
+			})
+		})
+	}
+}
+
+// insertMany sends an INSERT for each number from 1001.
+func insertMany(t *testing.T, d testdb.Database, query string, n int) {
+	t.Helper()
+	conn, err := db.Open(t.Context(), d.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	err = conn.Atomic(t.Context(), func(ctx context.Context) error {
+		for id := range n {
+			if err := conn.Exec(ctx, query, 1001+id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

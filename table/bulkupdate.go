@@ -14,8 +14,8 @@ import (
 // values already count, rows that are gone do not, which is no error. Two rows with the same key are refused with [*DuplicateKeyError],
 // and so are no columns, key columns, computed columns, and a row without a key.
 //
-// All of it is one transaction unless [Query.TransactionPerBatch] says otherwise; a batch is one statement (on SQLite one that is prepared
-// once). When a row is refused, the error is a [*RowError] that names it, and nothing of the transaction is kept.
+// All of it is one transaction unless [Query.TransactionPerBatch] says otherwise; a batch is one statement (on SQLite one
+// for 500 rows). When a row is refused, the error is a [*RowError] that names it, and nothing of the transaction is kept.
 func (t Table[T]) BulkUpdate(ctx context.Context, rows []T, columns ...string) (int64, error) {
 	u, err := t.updater(columns)
 	if err != nil || len(rows) == 0 {
@@ -36,7 +36,7 @@ func (t Table[T]) BulkUpdate(ctx context.Context, rows []T, columns ...string) (
 		return 0, err
 	}
 	size := u.batchSize()
-	w := &writer[T]{q: t.Query, op: "update", total: int64(len(rows)), values: u.columns, alone: len(rows) <= size && !u.rowByRow()}
+	w := &writer[T]{q: t.Query, op: "update", total: int64(len(rows)), values: u.columns, alone: len(rows) <= size && (!u.fromValues() || len(rows) <= maxValuesRows)}
 	w.write = func(ctx context.Context, b batch[T]) (int64, error) {
 		n, err := u.update(ctx, b.rows)
 		if m, ok := errors.AsType[*misfit](err); ok {
@@ -179,8 +179,8 @@ func (u *updater[T]) choose(ctx context.Context) error {
 	return nil
 }
 
-// rowByRow reports whether a batch is one statement for each row: in one process, prepared once, that is as fast as any.
-func (u *updater[T]) rowByRow() bool {
+// fromValues reports whether rows are sent as VALUES.
+func (u *updater[T]) fromValues() bool {
 	return u.q.conn.Dialect().Features().Local && len(u.columns) > 0
 }
 
@@ -193,7 +193,7 @@ func (u *updater[T]) batchSize() int {
 	case f.Arrays:
 		return batchArrays
 	}
-	if f.Arrays || u.rowByRow() || u.json && len(u.columns) > 0 {
+	if f.Arrays || u.fromValues() || u.json && len(u.columns) > 0 {
 		return size
 	}
 	return min(size, f.MaxParams/len(u.written))
@@ -203,8 +203,8 @@ func (u *updater[T]) update(ctx context.Context, rows []T) (int64, error) {
 	switch {
 	case u.source != nil:
 		return u.updateArrays(ctx, rows)
-	case u.rowByRow():
-		return u.updateRows(ctx, rows)
+	case u.fromValues():
+		return u.updateValues(ctx, rows)
 	case u.json:
 		return u.updateJSON(ctx, rows)
 	}

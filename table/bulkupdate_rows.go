@@ -5,78 +5,54 @@ import (
 	"database/sql/driver"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/drover-dev/drover/internal/cell"
-	"github.com/drover-dev/drover/internal/dialect"
 )
 
-// updateRows sends a prepared UPDATE for each row, in one exchange.
-func (u *updater[T]) updateRows(ctx context.Context, rows []T) (total int64, err error) {
-	b := newBuilder(u.q.conn)
-	b.write("UPDATE ", u.m.quoted(b.dialect), " SET ").list(len(u.columns), func(n int) {
-		b.write(b.dialect.Quote(u.m.mapping.Columns[u.columns[n]].Name), " = ?")
-	})
-	b.write(" WHERE ")
-	for n, k := range u.m.mapping.Keys {
-		if n > 0 {
-			b.write(" AND ")
+// updateValues is UPDATE … FROM (VALUES …), for SQLite, in statements of a size that it compiles quickly.
+func (u *updater[T]) updateValues(ctx context.Context, rows []T) (total int64, err error) {
+	per := min(maxValuesRows, u.q.conn.Dialect().Features().MaxParams/len(u.written))
+	for first := 0; first < len(rows); first += per {
+		n, err := u.updateChunk(ctx, rows[first:min(first+per, len(rows))])
+		if m, ok := errors.AsType[*misfit](err); ok {
+			m.row += first
 		}
-		b.write(b.dialect.Quote(u.m.mapping.Columns[k].Name), " = ?")
+		if err != nil {
+			return 0, err
+		}
+		total += n
 	}
+	return total, nil
+}
+
+func (u *updater[T]) updateChunk(ctx context.Context, rows []T) (int64, error) {
+	values, err := u.values(rows)
+	if err != nil {
+		return 0, err
+	}
+	b := newBuilder(u.q.conn)
+	keys := len(u.m.mapping.Keys)
+	column := func(n int) string { return "v.column" + strconv.Itoa(n+1) }
+	b.write("UPDATE ", u.m.quoted(b.dialect), " AS t SET ").list(len(u.columns), func(n int) {
+		b.write(b.dialect.Quote(u.m.mapping.Columns[u.columns[n]].Name), " = ", column(keys+n))
+	})
+	row := "(" + strings.TrimSuffix(strings.Repeat("?, ", len(u.written)), ", ") + ")"
+	b.write(" FROM (VALUES ").list(len(rows), func(int) { b.write(row) }).write(") AS v WHERE ")
+	b.args = values
+	u.writeJoin(b, column)
 	st, err := b.statement()
 	if err != nil {
 		return 0, err
 	}
-	args := make([]driver.NamedValue, len(u.written))
-	for i := range args {
-		args[i].Ordinal = i + 1
-	}
-	place := func(i int) int { return (i + len(u.columns)) % len(args) } // the keys come first in the record and last in the statement
-	failed := -1
-	var misfits error
-	err = u.q.conn.Exchange(ctx, dialect.Exchange{
-		Query: st.sql,
-		Send: func(ctx context.Context, live dialect.Live) (int64, error) {
-			stmt, err := dialect.Prepare(ctx, live.Conn, st.sql)
-			if err != nil {
-				return 0, err
-			}
-			defer func() { _ = stmt.Close() }()
-			for row := range rows {
-				*u.record.scratch = rows[row]
-				for i, c := range u.record.cells {
-					if args[place(i)].Value, err = c.Value(); err != nil {
-						misfits = &misfit{row: row, err: u.record.fail(i, err)}
-						return total, misfits
-					}
-				}
-				result, err := stmt.Exec(ctx, args)
-				if err != nil {
-					failed = row
-					return total, err
-				}
-				n, err := result.RowsAffected()
-				if err != nil {
-					return total, err
-				}
-				total += n
-			}
-			return total, nil
-		},
-	})
-	switch {
-	case misfits != nil:
-		return 0, misfits
-	case err != nil && failed >= 0 && aboutRow(err):
-		return 0, &misfit{row: failed, err: err}
-	}
-	return total, err
+	return affect(ctx, u.q.conn, st)
 }
 
 // updateJSON is UPDATE … JOIN JSON_TABLE(…): all rows are one parameter. The types in it are wide, so that a value that does not fit its column

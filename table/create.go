@@ -238,6 +238,9 @@ func (c *creator[T]) write(ctx context.Context, b batch[T]) (int64, error) {
 	}
 	var total int64
 	for _, g := range groups(c.plans, b) {
+		if err := c.plans.givenKey(g.plan, c.q.conn.Dialect()); err != nil {
+			return total, err
+		}
 		if len(g.plan.returning) > 0 { // noted before, for rows come back one by one before a later one is refused
 			c.filled = append(c.filled, filled[T]{b.rows, g.places, g.plan.omitted, g.old})
 		}

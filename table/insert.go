@@ -312,10 +312,9 @@ func (p *insertions) onlyUniqueKey(ctx context.Context, q dialect.Queryer, d dia
 	for n, i := range p.base.on {
 		on[n] = p.model.mapping.Columns[i].Name
 	}
-	found := false
+	found := slices.ContainsFunc(t.Keys, func(k dialect.Key) bool { return sameSet(k.Columns, on) })
 	for _, k := range t.Unique {
 		if sameSet(k.Columns, on) {
-			found = true
 			continue
 		}
 		if !p.madeByDatabase(k.Columns) {
@@ -324,7 +323,7 @@ func (p *insertions) onlyUniqueKey(ctx context.Context, q dialect.Queryer, d dia
 		}
 	}
 	if !found {
-		return fmt.Errorf("table %s has no unique key of (%s): %w", p.model.fullName(), strings.Join(on, ", "), ErrConflictOption)
+		return fmt.Errorf("table %s has no unique key of (%s) without NULLs: %w", p.model.fullName(), strings.Join(on, ", "), ErrConflictOption)
 	}
 	return nil
 }
@@ -335,6 +334,19 @@ func (p *insertions) madeByDatabase(columns []string) bool {
 		i := p.model.mapping.Column(name)
 		return i >= 0 && p.model.mapping.Columns[i].Auto
 	})
+}
+
+// givenKey refuses rows of such an upsert that bring a key which the database would have made: it could be taken too.
+func (p *insertions) givenKey(plan *insertion, d dialect.Dialect) error {
+	if !plan.upsert || len(plan.on) == 0 || !d.Features().OnDuplicateKey {
+		return nil
+	}
+	for _, i := range plan.columns {
+		if c := p.model.mapping.Columns[i]; c.Auto && !slices.Contains(plan.on, i) {
+			return fmt.Errorf("on %s a row with a given %s could set the update off by that, too; leave it zero: %w", d.Name(), c.Name, ErrConflictOption)
+		}
+	}
+	return nil
 }
 
 func sameSet(a, b []string) bool {

@@ -59,6 +59,10 @@ func (w *writer[T]) faulty(cause error, column string) []int {
 		}
 	}
 	var columns []int
+	if _, message, ok := strings.Cut(cause.Error(), "constraint failed: "+w.q.model.name+"."); ok && list != "" {
+		list, _, _ = strings.Cut(message, " (") // SQLite: t.a, t.b; what Classify took for the names breaks at their dots
+		list = strings.ReplaceAll(list, w.q.model.name+".", "")
+	}
 	for name := range strings.SplitSeq(list, ",") {
 		name = strings.Trim(strings.TrimSpace(name), `"`)
 		if i := w.q.model.mapping.Column(name); i >= 0 {

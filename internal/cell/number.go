@@ -53,19 +53,24 @@ func (c *intCell[I]) Scan(src any) error {
 		return ErrNull
 	default:
 		var err error
-		if v, err = toInt(src, fmt.Sprintf("%T", *c.p)); err != nil {
+		if v, err = toInt(src, typeOf(c.p)); err != nil {
 			return err
 		}
 	}
-	return c.set(v, src)
+	return c.set(v)
 }
 
-func (c *intCell[I]) set(v int64, src any) error {
+func (c *intCell[I]) set(v int64) error {
 	*c.p = I(v)
 	if int64(*c.p) != v {
-		return &TypeError{src, fmt.Sprintf("%T", *c.p), "out of range"}
+		return c.outOfRange(v)
 	}
 	return nil
+}
+
+// outOfRange is apart, so that set need not make an interface value of every number.
+func (c *intCell[I]) outOfRange(v int64) error {
+	return &TypeError{v, fmt.Sprintf("%T", *c.p), "out of range"}
 }
 
 func (c *intCell[I]) Decode(oid uint32, src []byte) error {
@@ -87,7 +92,7 @@ func (c *intCell[I]) Decode(oid uint32, src []byte) error {
 		}
 		return c.Scan(value)
 	}
-	return c.set(v, v)
+	return c.set(v)
 }
 
 func (c *intCell[I]) Value() (driver.Value, error) { return int64(*c.p), nil }
@@ -96,6 +101,9 @@ func (c *intCell[I]) Append(buf []byte, oid uint32) ([]byte, bool, error) {
 	buf, err := pgbinary.AppendInt(buf, oid, int64(*c.p))
 	return buf, false, err
 }
+
+// typeOf names what a pointer points to.
+func typeOf[E any](*E) string { return reflect.TypeFor[E]().String() }
 
 // toInt reads an integer from whatever a driver has.
 func toInt(src any, want string) (int64, error) {

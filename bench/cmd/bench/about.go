@@ -89,7 +89,7 @@ func (a *about) write(w io.Writer) error {
 	_, err := fmt.Fprintf(w, `Measured on %s: %s, %d CPUs, %s/%s, %s. Load before: %s (1 and 5 minutes).
 Databases: %s. Drivers: %s.
 Settings: %s. Writing 8 kB and flushing them takes %s on this disk.
-Blocks, savepoints and statements: this process and the servers on one CPU. Purge and start: on all.
+Blocks, savepoints, statements, get and get-or-create: this process and the servers on one CPU. The others: on all.
 Command: %s
 
 `, time.Now().UTC().Format(time.DateOnly), a.cpu, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), a.load,

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,14 +40,4 @@ func setCPUs(set *unix.CPUSet) error {
 		}
 	}
 	return nil
-}
-
-// CPUTime is the CPU time that this process has used. Where all the work is done in this process, as with SQLite, it tells the cost
-// on a machine that others keep busy, too.
-func CPUTime() time.Duration {
-	var usage unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
-		return 0
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

@@ -24,6 +24,10 @@ type Side struct {
 	Run func(ctx context.Context, n int) error
 	// Self, when set, tells how long the last run took instead of the clock: for a part of a run.
 	Self func() time.Duration
+	// Usage, when set, tells what the last run of another process used instead of what is measured in this one. For Race.
+	Usage func() Usage
+	// Role says in a table of Race what the side is.
+	Role Role
 	// Goal is the highest ratio to the baseline that is wanted; 0 for none.
 	Goal float64
 	// Limit is the longest time for doing the work once that is wanted; 0 for none.
@@ -39,8 +43,12 @@ type Plan struct {
 	Sample time.Duration
 	// Times is the number of times the work is done in one run; 0 to find it from Sample.
 	Times int
-	// Clock reads the time; nil is the wall clock.
+	// Clock reads the time; nil is the wall clock. Another clock is one of CPU time: in a Race the CPU time of a side that runs in a
+	// process of its own takes the place of its time.
 	Clock func() time.Duration
+	// Patience is how many times slower than the baseline a side of a Race may be in the first round to be run in the others
+	// too; 0 runs every side in every round.
+	Patience float64
 }
 
 // Result is one side compared with the baseline.

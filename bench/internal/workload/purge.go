@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/drover-dev/drover"
+	"github.com/drover-dev/drover/bench/internal/harness"
 	"github.com/drover-dev/drover/bench/internal/measure"
 	"github.com/drover-dev/drover/command"
 	"github.com/drover-dev/drover/db"
@@ -187,7 +187,7 @@ func (s *site) fill(ctx context.Context) error {
 	}
 	// The copy is the whole file.
 	s.close()
-	if err := copyFile(s.path()+".full", s.path()); err != nil {
+	if err := harness.CopyFile(s.path()+".full", s.path()); err != nil {
 		return err
 	}
 	return s.connect(ctx)
@@ -211,7 +211,7 @@ func (s *site) restore(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return s.awaitPurge(ctx)
+		return harness.AwaitPurge(ctx, s.harness.Admin(s.Database))
 	}
 	s.close()
 	for _, suffix := range []string{"-wal", "-shm"} {
@@ -219,45 +219,8 @@ func (s *site) restore(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := copyFile(s.path(), s.path()+".full"); err != nil {
+	if err := harness.CopyFile(s.path(), s.path()+".full"); err != nil {
 		return err
 	}
 	return s.connect(ctx)
-}
-
-// awaitPurge waits until InnoDB's own threads have cleared away what the last run deleted.
-func (s *site) awaitPurge(ctx context.Context) error {
-	admin := s.harness.Admin(s.Database)
-	for {
-		var history int
-		err := admin.QueryRowContext(ctx, `SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'Innodb_history_list_length'`).Scan(&history)
-		if err != nil {
-			return fmt.Errorf("read the length of InnoDB's history: %w", err)
-		}
-		if history < 100 {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
-
-func copyFile(to, from string) (err error) {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, in.Close()) }()
-	out, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	if _, err := io.Copy(out, in); err != nil {
-		return err
-	}
-	return out.Sync()
 }

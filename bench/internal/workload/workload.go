@@ -5,14 +5,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net/url"
-	"strings"
 
-	"github.com/go-sql-driver/mysql"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
-	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/drover-dev/drover/bench/internal/harness"
 	"github.com/drover-dev/drover/bench/internal/measure"
@@ -112,53 +106,15 @@ func (s *site) connect(ctx context.Context) (err error) {
 	if s.conn, err = db.Open(ctx, s.URL); err != nil {
 		return err
 	}
-	switch s.Name {
-	case testdb.NamePostgres:
-		config, err := pgx.ParseConfig(s.URL)
-		if err != nil {
-			return err
-		}
-		s.raw = stdlib.OpenDB(*config)
+	if s.raw, err = harness.Open(s.URL); err != nil {
+		return err
+	}
+	if s.Name == testdb.NamePostgres {
 		if s.native, err = pgxpool.New(ctx, s.URL); err != nil {
 			return err
 		}
-	case testdb.NameMariaDB:
-		config, err := mysqlConfig(s.URL)
-		if err != nil {
-			return err
-		}
-		connector, err := mysql.NewConnector(config)
-		if err != nil {
-			return err
-		}
-		s.raw = sql.OpenDB(connector)
-	default:
-		path := strings.TrimPrefix(s.URL, "sqlite:")
-		s.raw, err = sql.Open("sqlite", "file:"+path+"?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)"+
-			"&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_time_format=sqlite")
-		if err != nil {
-			return err
-		}
-		s.raw.SetMaxOpenConns(1)
 	}
 	return s.raw.PingContext(ctx)
-}
-
-// mysqlConfig has the settings that drover gives the driver.
-func mysqlConfig(rawURL string) (*mysql.Config, error) {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return nil, err
-	}
-	config := mysql.NewConfig()
-	config.Net, config.Addr, config.DBName = "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
-	config.User = u.User.Username()
-	config.Passwd, _ = u.User.Password()
-	config.InterpolateParams = true
-	config.ClientFoundRows = true
-	config.ParseTime = true
-	config.Params = map[string]string{"tx_isolation": "'READ-COMMITTED'"}
-	return config, nil
 }
 
 // close closes what is open; a nil site has nothing.

@@ -1,0 +1,4 @@
+package ent
+
+//go:generate go run -mod=mod entgo.io/ent/cmd/ent@v0.14.5 generate --feature sql/upsert ./schema
+//go:generate rm -r enttest hook

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -110,14 +111,16 @@ func TestConformance_136_TargetOnMariaDB(t *testing.T) {
 	on(t, func(t *testing.T, w *world) {
 		w.added(t, 2)
 		rows := []product{{SKU: "p00001", Qty: 11}, {SKU: "new", Qty: 12}}
-		n, err := w.products.BulkCreate(t.Context(), rows, table.UpdateConflicts(nil, "qty"))
+		n, err := w.products.BulkCreate(t.Context(), slices.Clone(rows), table.UpdateConflicts(nil, "qty"))
 		if n != 2 || err != nil {
 			t.Errorf("without a target: %d, %v", n, err)
 		}
-		if n, err = w.products.Upsert(t.Context(), rows, []string{"sku"}, "qty"); n != 2 || err != nil {
+		if n, err = w.products.Upsert(t.Context(), slices.Clone(rows), []string{"sku"}, "qty"); n != 2 || err != nil {
 			t.Errorf("with the only key: %d, %v", n, err)
 		}
 		before := w.on.Dump(t)
+		_, err = w.products.Upsert(t.Context(), []product{{ID: 1, SKU: "other"}}, []string{"sku"}, "qty") // the id may be taken, too
+		wantIs(t, err, table.ErrConflictOption)
 		_, err = w.products.Upsert(t.Context(), rows, []string{"qty"}, "note") // is not unique
 		wantIs(t, err, table.ErrConflictOption)
 		_, err = w.products.Upsert(t.Context(), rows, []string{"id"}, "qty") // sku is unique too

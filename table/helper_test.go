@@ -17,6 +17,8 @@ import (
 	"github.com/drover-dev/drover/table"
 )
 
+func TestMain(m *testing.M) { testdb.Main(m) }
+
 // errOops is a failure of the program's own, which no database has caused.
 var errOops = errors.New("oops")
 

@@ -26,7 +26,6 @@ type (
 	ratio  float64
 	flag   bool
 	blob   []byte
-	label  struct{ A, B int }
 )
 
 var (

@@ -129,7 +129,7 @@ func (Dialect) Classify(err error) (dialect.Fault, bool) {
 	return fault, true
 }
 
-// unknownName finds the name in: column "nmae" does not exist, column t.nmae does not exist. The server has no field for it.
+// unknownName finds the name in: column "x" does not exist, column t.x does not exist. The server has no field for it.
 var unknownName = regexp.MustCompile(`"([^"]+)"|\b[^\s".]+\.([^\s".]+)`)
 
 func unknownColumn(message string) string {

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -110,37 +111,44 @@ func TestConformance_166_MemoryOfAStream(t *testing.T) {
 	})
 }
 
-// endings are the ways to leave a loop before its end.
-var endings = map[string]func(rows iter.Seq2[product, error]){
-	"break": func(rows iter.Seq2[product, error]) {
-		for range rows {
-			break
+// endings are the ways to leave a loop before its end. They return an error that the stream had before.
+var endings = map[string]func(rows iter.Seq2[product, error]) error{
+	"break": func(rows iter.Seq2[product, error]) error {
+		for _, err := range rows {
+			return err
 		}
+		return nil
 	},
-	"panic": func(rows iter.Seq2[product, error]) {
+	"panic": func(rows iter.Seq2[product, error]) (early error) {
 		_ = recovered(func() {
-			for range rows {
+			for _, early = range rows {
 				panic("in the loop")
 			}
 		})
+		return early
 	},
-	"pull": func(rows iter.Seq2[product, error]) {
+	"pull": func(rows iter.Seq2[product, error]) error {
 		next, stop := iter.Pull2(rows)
-		next()
-		next()
-		stop()
+		defer stop()
+		_, first, _ := next()
+		_, second, _ := next()
+		return must(first, second)
 	},
 }
 
-// The consumer stops early: no cursor is left on the server, and no connection is missing in the pool.
+// The consumer stops early: no cursor is left on the server, and no connection is missing in the pool. There are fewer connections than loops, so
+// that the pools run dry, of which one (SQLite's for reading) cannot be looked at.
 func TestConformance_169_StoppedEarly(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.added(t, 500)
+		w.open(t, db.MaxConns(2), db.AcquireTimeout(10*time.Second))
 		for _, way := range ways {
 			for name, leave := range endings {
 				before := goleak.IgnoreCurrent()
-				for range 3 {
-					leave(w.products.OrderBy("id").All(t.Context(), withPage(way.opts, 10)...))
+				for range 5 {
+					if err := leave(w.products.OrderBy("id").All(t.Context(), withPage(way.opts, 10)...)); err != nil {
+						t.Fatalf("%s %s: %v", way.name, name, err)
+					}
 				}
 				w.wantFree(t, way.name+" "+name)
 				goleak.VerifyNone(t, before, testdb.IgnoreServers(), ignorePools())
@@ -180,7 +188,9 @@ func TestConformance_169_StoppedEarlyInABlock(t *testing.T) {
 				before := goleak.IgnoreCurrent()
 				noError(t, w.Atomic(t.Context(), func(ctx context.Context) error {
 					for range 3 {
-						leave(w.products.OrderBy("id").All(ctx, withPage(way.opts, 10)...))
+						if err := leave(w.products.OrderBy("id").All(ctx, withPage(way.opts, 10)...)); err != nil {
+							return err
+						}
 					}
 					if w.isPostgres() {
 						var n int
@@ -245,7 +255,7 @@ func TestConformance_169_CursorIsGone(t *testing.T) {
 		// One connection, so that the next statement sees what the stream has left on it.
 		w.open(t, db.MaxConns(1))
 		for name, leave := range endings {
-			leave(w.products.OrderBy("qty").All(t.Context(), table.Cursor(), table.PageSize(10)))
+			noError(t, leave(w.products.OrderBy("qty").All(t.Context(), table.Cursor(), table.PageSize(10))))
 			var n int
 			noError(t, w.QueryRow(t.Context(), "SELECT COUNT(*) FROM pg_cursors WHERE name LIKE 'drover%'").Scan(&n))
 			if n != 0 {

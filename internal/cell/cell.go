@@ -92,7 +92,7 @@ func Usable(t reflect.Type, json bool) string {
 		if reason := Usable(t.Elem(), false); reason != "" {
 			return reason
 		}
-		if e := t.Elem(); e.Kind() == reflect.Slice && e.Elem().Kind() != reflect.Uint8 {
+		if e := t.Elem(); e.Kind() == reflect.Slice && e.Elem() != bytesType.Elem() {
 			return "an array of arrays is not supported; mark the field json to store it as a document"
 		}
 	}
@@ -165,12 +165,12 @@ func kindOf(t reflect.Type, json bool) kind {
 	case reflect.String:
 		return kindString
 	case reflect.Slice:
-		if t.Elem().Kind() == reflect.Uint8 {
+		if t.Elem() == bytesType.Elem() {
 			return kindBytes
 		}
 		return kindArray
 	case reflect.Array:
-		if t.Len() == 16 && t.Elem().Kind() == reflect.Uint8 {
+		if t.Len() == 16 && t.Elem() == bytesType.Elem() {
 			return kindUUID
 		}
 	}

@@ -128,7 +128,10 @@ func toInt(src any, want string) (int64, error) {
 		}
 		return 0, nil
 	case string:
-		if v, err := strconv.ParseInt(strings.TrimSuffix(s, ".0"), 10, 64); err == nil {
+		if whole, zeros, _ := strings.Cut(s, "."); strings.Trim(zeros, "0") == "" {
+			s = whole // a decimal without a fraction
+		}
+		if v, err := strconv.ParseInt(s, 10, 64); err == nil {
 			return v, nil
 		}
 	case []byte:

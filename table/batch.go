@@ -59,6 +59,8 @@ type writer[T any] struct {
 	write func(ctx context.Context, b batch[T]) (int64, error)
 	// kept, when set, is called after each batch that is committed by itself.
 	kept func()
+	// takeBack, when set, gives rows the values back that they had before the call.
+	takeBack func()
 	// values are the columns that are written, for errors.
 	values []int
 
@@ -157,6 +159,9 @@ func aboutRow(err error) bool {
 func (w *writer[T]) locate(ctx context.Context, b batch[T], cause error) error {
 	if !w.locatable(ctx, cause) {
 		return cause
+	}
+	if w.takeBack != nil { // what a statement read back before it failed would be sent as the rows' own
+		w.takeBack()
 	}
 	failed := -1
 	err := w.q.conn.Atomic(ctx, func(ctx context.Context) error {

@@ -50,7 +50,7 @@ func (t Table[T]) BulkCreate(ctx context.Context, rows []T, opts ...CreateOption
 	c.keeps = c.several && (!t.bulk.perBatch || t.conn.InBlock(ctx))
 	w := c.writer(int64(len(rows)))
 	w.alone = !c.several && c.oneStatement(rows)
-	w.kept = func() { c.filled = nil }
+	w.kept, w.takeBack = func() { c.filled = nil }, c.takeBack
 	n, err := w.run(ctx, batches(rows, size))
 	if err != nil {
 		c.takeBack()
@@ -238,9 +238,6 @@ func (c *creator[T]) write(ctx context.Context, b batch[T]) (int64, error) {
 	}
 	var total int64
 	for _, g := range groups(c.plans, b) {
-		if err := c.plans.givenKey(g.plan, c.q.conn.Dialect()); err != nil {
-			return total, err
-		}
 		if len(g.plan.returning) > 0 { // noted before, for rows come back one by one before a later one is refused
 			c.filled = append(c.filled, filled[T]{b.rows, g.places, g.plan.omitted, g.old})
 		}

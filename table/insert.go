@@ -336,19 +336,6 @@ func (p *insertions) madeByDatabase(columns []string) bool {
 	})
 }
 
-// givenKey refuses rows of such an upsert that bring a key which the database would have made: it could be taken too.
-func (p *insertions) givenKey(plan *insertion, d dialect.Dialect) error {
-	if !plan.upsert || len(plan.on) == 0 || !d.Features().OnDuplicateKey {
-		return nil
-	}
-	for _, i := range plan.columns {
-		if c := p.model.mapping.Columns[i]; c.Auto && !slices.Contains(plan.on, i) {
-			return fmt.Errorf("on %s a row with a given %s could set the update off by that, too; leave it zero: %w", d.Name(), c.Name, ErrConflictOption)
-		}
-	}
-	return nil
-}
-
 func sameSet(a, b []string) bool {
 	return len(a) == len(b) && !slices.ContainsFunc(a, func(s string) bool { return !slices.Contains(b, s) })
 }

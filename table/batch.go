@@ -9,54 +9,31 @@ import (
 )
 
 // batch is a part of a bulk write's rows.
-type batch[T any] struct {
+type batch struct {
 	first int // the place of its first row in the call's input
-	rows  []T
+	rows  rowList
 }
 
-// batches cuts a slice.
-func batches[T any](rows []T, size int) iter.Seq2[batch[T], error] {
-	return func(yield func(batch[T], error) bool) {
-		for first := 0; first < len(rows); first += size {
-			if !yield(batch[T]{first, rows[first:min(first+size, len(rows))]}, nil) {
+// batches cuts a list.
+func batches(rows rowList, size int) iter.Seq2[batch, error] {
+	return func(yield func(batch, error) bool) {
+		for first := 0; first < rows.len(); first += size {
+			if !yield(batch{first, rows.slice(first, min(first+size, rows.len()))}, nil) {
 				return
 			}
-		}
-	}
-}
-
-// gathered collects a sequence into batches. The rows of one are overwritten by the next.
-func gathered[T any](rows iter.Seq2[T, error], size int) iter.Seq2[batch[T], error] {
-	return func(yield func(batch[T], error) bool) {
-		b := batch[T]{rows: make([]T, 0, min(size, 5000))}
-		for row, err := range rows {
-			if err != nil {
-				yield(b, err)
-				return
-			}
-			b.rows = append(b.rows, row)
-			if len(b.rows) == size {
-				if !yield(b, nil) {
-					return
-				}
-				b = batch[T]{b.first + size, b.rows[:0]}
-			}
-		}
-		if len(b.rows) > 0 {
-			yield(b, nil)
 		}
 	}
 }
 
 // writer runs a bulk write batch by batch.
-type writer[T any] struct {
-	q     Query[T]
+type writer struct {
+	query
 	op    string // for errors: "create", "update", "delete"
 	total int64  // rows; -1: not known
 	// alone says that there is one batch, and that one statement does it: then it needs no transaction around it.
 	alone bool
 	// write sends one batch.
-	write func(ctx context.Context, b batch[T]) (int64, error)
+	write func(ctx context.Context, b batch) (int64, error)
 	// kept, when set, is called after each batch that is committed by itself.
 	kept func()
 	// takeBack, when set, gives rows the values back that they had before the call.
@@ -64,18 +41,18 @@ type writer[T any] struct {
 	// values are the columns that are written, for errors.
 	values []int
 
-	done, count int64
+	done, sent int64 // rows and batches
 }
 
 // run writes all batches: in one transaction, or one for each.
-func (w *writer[T]) run(ctx context.Context, all iter.Seq2[batch[T], error]) (int64, error) {
-	inBlock := w.q.conn.InBlock(ctx)
-	if !inBlock && (w.alone || w.q.bulk.perBatch) {
+func (w *writer) run(ctx context.Context, all iter.Seq2[batch, error]) (int64, error) {
+	inBlock := w.conn.InBlock(ctx)
+	if !inBlock && (w.alone || w.bulk.perBatch) {
 		err := w.each(ctx, all, w.alone, false)
 		return w.done, err
 	}
-	err := w.q.conn.Atomic(ctx, func(ctx context.Context) error { return w.each(ctx, all, false, w.alone) })
-	if u, ok := errors.AsType[*unlocated[T]](err); ok {
+	err := w.conn.Atomic(ctx, func(ctx context.Context) error { return w.each(ctx, all, false, w.alone) })
+	if u, ok := errors.AsType[*unlocated](err); ok {
 		err = w.locate(ctx, u.batch, u.err)
 	}
 	if err != nil {
@@ -86,7 +63,7 @@ func (w *writer[T]) run(ctx context.Context, all iter.Seq2[batch[T], error]) (in
 
 // each writes the batches one after another. bare sends a batch without a transaction of its own; only says that the block around it
 // holds nothing but this one batch, so that a savepoint more would tell nothing.
-func (w *writer[T]) each(ctx context.Context, all iter.Seq2[batch[T], error], bare, only bool) error {
+func (w *writer) each(ctx context.Context, all iter.Seq2[batch, error], bare, only bool) error {
 	for b, err := range all {
 		if err != nil {
 			return err
@@ -97,28 +74,28 @@ func (w *writer[T]) each(ctx context.Context, all iter.Seq2[batch[T], error], ba
 		n, err := w.batch(ctx, b, bare || only)
 		if err != nil {
 			if only && w.locatable(ctx, err) { // the block around is broken; it is looked for after its end
-				return &unlocated[T]{b, err}
+				return &unlocated{b, err}
 			}
 			return w.locate(ctx, b, err)
 		}
 		w.done += n
-		w.count++
-		if w.kept != nil && w.q.bulk.perBatch && !w.q.conn.InBlock(ctx) {
+		w.sent++
+		if w.kept != nil && w.bulk.perBatch && !w.conn.InBlock(ctx) {
 			w.kept()
 		}
-		if w.q.bulk.observe != nil {
-			w.q.bulk.observe(Progress{Rows: w.done, Batches: w.count, Total: w.total})
+		if w.bulk.observe != nil {
+			w.bulk.observe(Progress{Rows: w.done, Batches: w.sent, Total: w.total})
 		}
 	}
 	return nil
 }
 
 // batch writes one batch, in a transaction or a savepoint of its own unless it is bare.
-func (w *writer[T]) batch(ctx context.Context, b batch[T], bare bool) (n int64, err error) {
+func (w *writer) batch(ctx context.Context, b batch, bare bool) (n int64, err error) {
 	if bare {
 		return w.write(ctx, b)
 	}
-	err = w.q.conn.Atomic(ctx, func(ctx context.Context) error {
+	err = w.conn.Atomic(ctx, func(ctx context.Context) error {
 		n, err = w.write(ctx, b)
 		return err
 	})
@@ -126,16 +103,16 @@ func (w *writer[T]) batch(ctx context.Context, b batch[T], bare bool) (n int64, 
 }
 
 // unlocated is the error of a batch whose failed row is still to be found.
-type unlocated[T any] struct {
-	batch batch[T]
+type unlocated struct {
+	batch batch
 	err   error
 }
 
-func (u *unlocated[T]) Error() string { return u.err.Error() }
-func (u *unlocated[T]) Unwrap() error { return u.err }
+func (u *unlocated) Error() string { return u.err.Error() }
+func (u *unlocated) Unwrap() error { return u.err }
 
 // locatable reports whether an error is about one row.
-func (w *writer[T]) locatable(ctx context.Context, err error) bool {
+func (w *writer) locatable(ctx context.Context, err error) bool {
 	if _, known := errors.AsType[*RowError](err); known || ctx.Err() != nil {
 		return false
 	}
@@ -156,7 +133,7 @@ func aboutRow(err error) bool {
 
 // locate finds the row of a batch that the database refuses: it writes halves of it, in a transaction or savepoint that is rolled back, and goes
 // on with the half that fails. The error names the row then.
-func (w *writer[T]) locate(ctx context.Context, b batch[T], cause error) error {
+func (w *writer) locate(ctx context.Context, b batch, cause error) error {
 	if !w.locatable(ctx, cause) {
 		return cause
 	}
@@ -164,17 +141,18 @@ func (w *writer[T]) locate(ctx context.Context, b batch[T], cause error) error {
 		w.takeBack()
 	}
 	failed := -1
-	err := w.q.conn.Atomic(ctx, func(ctx context.Context) error {
-		if err := w.q.conn.SetRollback(ctx, true); err != nil {
+	err := w.conn.Atomic(ctx, func(ctx context.Context) error {
+		if err := w.conn.SetRollback(ctx, true); err != nil {
 			return err
 		}
-		low, high := 0, len(b.rows) // the rows before low are written; one of those from low to high is refused
+		low, high := 0, b.rows.len() // the rows before low are written; one of those from low to high is refused
 		for low < high {
 			middle := (low + high) / 2
 			if high-low == 1 {
 				middle = high
 			}
-			_, err := w.batch(ctx, batch[T]{b.first + low, copied(b.rows[low:middle])}, false)
+			// Of copies, so that no keys are set in the caller's rows.
+			_, err := w.batch(ctx, batch{b.first + low, b.rows.slice(low, middle).pick(nil)}, false)
 			switch {
 			case err == nil:
 				low = middle
@@ -194,6 +172,3 @@ func (w *writer[T]) locate(ctx context.Context, b batch[T], cause error) error {
 	}
 	return w.rowError(ctx, b, failed, cause)
 }
-
-// copied keeps the search from setting keys in the caller's rows.
-func copied[T any](rows []T) []T { return append([]T(nil), rows...) }

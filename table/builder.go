@@ -60,7 +60,8 @@ func (b *builder) list(n int, item func(i int)) *builder {
 }
 
 func (b *builder) columns(m *model, indexes []int) *builder {
-	return b.list(len(indexes), func(i int) { b.write(b.dialect.Quote(m.mapping.Columns[indexes[i]].Name)) })
+	names := m.names(b.dialect)
+	return b.list(len(indexes), func(i int) { b.write(names.columns[indexes[i]]) })
 }
 
 // statement gives the text the database's own placeholders.
@@ -68,7 +69,7 @@ func (b *builder) statement() (statement, error) {
 	if b.err != nil {
 		return statement{}, b.err
 	}
-	sql, _, err := sqltext.Rebind(b.dialect.Syntax(), b.text.String())
+	sql, err := rebound(b.dialect.Syntax(), b.text.String())
 	if err != nil {
 		return statement{}, err
 	}
@@ -76,6 +77,25 @@ func (b *builder) statement() (statement, error) {
 		return statement{}, &tooManyError{len(b.args), most}
 	}
 	return statement{sql: sql, args: b.args, none: b.none}, nil
+}
+
+// numbered holds texts with $1 for ?.
+var numbered texts[string, string]
+
+// rebound spells the placeholders as the database does.
+func rebound(s sqltext.Syntax, text string) (string, error) {
+	if s.Placeholder != sqltext.Dollar {
+		return text, nil
+	}
+	if sql, ok := numbered.get(text); ok {
+		return sql, nil
+	}
+	sql, _, err := sqltext.Rebind(s, text)
+	const long = 4 << 10 // such a text is one of many rows, and may never come again
+	if err == nil && len(text) < long {
+		numbered.put(text, sql)
+	}
+	return sql, err
 }
 
 type tooManyError struct{ n, most int }
@@ -90,7 +110,7 @@ func (e *tooManyError) Hint() string {
 }
 
 // where writes the query's conditions, and extra ones before them, which are complete.
-func (q Query[T]) writeWhere(b *builder, extra ...string) {
+func (q *query) writeWhere(b *builder, extra ...string) {
 	word := " WHERE "
 	for _, e := range extra {
 		if e != "" {
@@ -107,7 +127,7 @@ func (q Query[T]) writeWhere(b *builder, extra ...string) {
 }
 
 // writeOrder writes ORDER BY; reverse turns it round.
-func (q Query[T]) writeOrder(b *builder, order []ordering, reverse bool) {
+func (q *query) writeOrder(b *builder, order []ordering, reverse bool) {
 	if len(order) == 0 {
 		return
 	}
@@ -144,12 +164,12 @@ type selection struct {
 }
 
 // selection returns the query's own.
-func (q Query[T]) selection() selection {
+func (q *query) selection() selection {
 	return selection{order: q.order, limit: q.limit, offset: q.offset}
 }
 
 // build makes the SELECT.
-func (q Query[T]) build(ctx context.Context, s selection) (statement, error) {
+func (q *query) build(ctx context.Context, s selection) (statement, error) {
 	if q.err != nil {
 		return statement{}, q.err
 	}

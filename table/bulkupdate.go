@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/drover-dev/drover/internal/cell"
 	"github.com/drover-dev/drover/internal/dialect"
 )
 
@@ -17,27 +18,31 @@ import (
 // All of it is one transaction unless [Query.TransactionPerBatch] says otherwise; a batch is one statement (on SQLite one
 // for 500 rows). When a row is refused, the error is a [*RowError] that names it, and nothing of the transaction is kept.
 func (t Table[T]) BulkUpdate(ctx context.Context, rows []T, columns ...string) (int64, error) {
-	u, err := t.updater(columns)
-	if err != nil || len(rows) == 0 {
+	return t.bulkUpdate(ctx, newList(rows), columns)
+}
+
+func (q *query) bulkUpdate(ctx context.Context, rows rowList, columns []string) (int64, error) {
+	u, err := q.updater(columns)
+	if err != nil || rows.len() == 0 {
 		return 0, err
 	}
-	if t.bulk.validated {
-		if err := t.FullClean(ctx, rows); err != nil {
+	if q.bulk.validated {
+		if err := q.clean(ctx, batch{rows: rows}); err != nil {
 			return 0, err
 		}
 	}
-	if err := t.haveKeys(rows); err != nil {
+	if err := q.haveKeys(rows); err != nil {
 		return 0, err
 	}
-	if err := noDuplicates(t.model, rows, t.model.mapping.Keys, 0); err != nil {
+	if err := noDuplicates(q.model, batch{rows: rows}, q.model.mapping.Keys); err != nil {
 		return 0, err
 	}
-	if err := u.choose(ctx); err != nil {
+	if err := u.choose(ctx, rows.scratch()); err != nil {
 		return 0, err
 	}
 	size := u.batchSize()
-	w := &writer[T]{q: t.Query, op: "update", total: int64(len(rows)), values: u.columns, alone: len(rows) <= size && (!u.fromValues() || len(rows) <= maxValuesRows)}
-	w.write = func(ctx context.Context, b batch[T]) (int64, error) {
+	w := &writer{query: *q, op: "update", total: int64(rows.len()), values: u.set, alone: rows.len() <= size && (!u.fromValues() || rows.len() <= maxValuesRows)}
+	w.write = func(ctx context.Context, b batch) (int64, error) {
 		n, err := u.update(ctx, b.rows)
 		if m, ok := errors.AsType[*misfit](err); ok {
 			err = w.misfitError(ctx, b, m)
@@ -45,24 +50,28 @@ func (t Table[T]) BulkUpdate(ctx context.Context, rows []T, columns ...string) (
 		return n, err
 	}
 	n, err := w.run(ctx, batches(rows, size))
-	t.model.forget(t.conn, err)
+	q.model.forget(q.conn, err)
 	return n, err
 }
 
 // Save sets columns of one row that is there, found by its key; without names all columns that are written. A row that is gone is [ErrNotFound]. An
 // empty list that is not nil names no columns, and then nothing is sent.
 func (t Table[T]) Save(ctx context.Context, row *T, columns ...string) error {
+	return t.save(ctx, newList([]T{*row}), columns)
+}
+
+func (q *query) save(ctx context.Context, row rowList, columns []string) error {
 	if columns == nil {
-		for _, c := range t.model.mapping.Columns {
+		for _, c := range q.model.mapping.Columns {
 			if !c.Key && !c.Generated {
 				columns = append(columns, c.Name)
 			}
 		}
 	}
-	if t.err == nil && len(columns) == 0 {
+	if q.err == nil && len(columns) == 0 {
 		return nil
 	}
-	n, err := t.BulkUpdate(ctx, []T{*row}, columns...)
+	n, err := q.bulkUpdate(ctx, row, columns)
 	if err == nil && n == 0 {
 		return ErrNotFound
 	}
@@ -71,40 +80,45 @@ func (t Table[T]) Save(ctx context.Context, row *T, columns ...string) error {
 
 // BulkDelete deletes rows by their keys, and returns how many were there. The transaction and the errors are as in [Table.BulkUpdate].
 func (t Table[T]) BulkDelete(ctx context.Context, rows []T) (int64, error) {
+	return t.bulkDelete(ctx, newList(rows))
+}
+
+func (q *query) bulkDelete(ctx context.Context, rows rowList) (int64, error) {
 	switch {
-	case t.err != nil:
-		return 0, t.err
-	case len(t.model.mapping.Keys) == 0:
-		return 0, fmt.Errorf("delete from %s by key: %w", t.model.fullName(), ErrNoKey)
-	case len(rows) == 0:
+	case q.err != nil:
+		return 0, q.err
+	case len(q.model.mapping.Keys) == 0:
+		return 0, fmt.Errorf("delete from %s by key: %w", q.model.fullName(), ErrNoKey)
+	case rows.len() == 0:
 		return 0, nil
 	}
-	if err := t.haveKeys(rows); err != nil {
+	if err := q.haveKeys(rows); err != nil {
 		return 0, err
 	}
-	u := &updater[T]{q: t.Query, m: t.model, written: t.model.mapping.Keys}
-	if err := u.choose(ctx); err != nil {
+	u := &updater{query: *q, written: q.model.mapping.Keys}
+	if err := u.choose(ctx, rows.scratch()); err != nil {
 		return 0, err
 	}
 	size := u.batchSize()
-	w := &writer[T]{q: t.Query, op: "delete", total: int64(len(rows)), values: u.written, alone: len(rows) <= size}
-	w.write = func(ctx context.Context, b batch[T]) (int64, error) { return u.delete(ctx, b.rows) }
+	w := &writer{query: *q, op: "delete", total: int64(rows.len()), values: u.written, alone: rows.len() <= size}
+	w.write = func(ctx context.Context, b batch) (int64, error) { return u.delete(ctx, b.rows) }
 	n, err := w.run(ctx, batches(rows, size))
-	t.model.forget(t.conn, err)
+	q.model.forget(q.conn, err)
 	return n, err
 }
 
 // haveKeys refuses rows that cannot be found by their keys.
-func (t Table[T]) haveKeys(rows []T) error {
-	s := t.model.mapping
-	for i := range rows {
-		row := reflect.ValueOf(&rows[i]).Elem()
-		for _, k := range s.Keys {
-			c := s.Columns[k]
-			field := row.FieldByIndex(c.Index)
-			if c.Auto && field.IsZero() || field.Kind() == reflect.Pointer && field.IsNil() {
+func (q *query) haveKeys(rows rowList) error {
+	for _, k := range q.model.mapping.Keys {
+		c := q.model.mapping.Columns[k]
+		if !c.Auto && c.Type.Kind() != reflect.Pointer {
+			continue
+		}
+		unset := cell.Zero(rows.scratch().FieldByIndex(c.Index))
+		for i := range rows.len() {
+			if rows.load(i); unset() {
 				return &RowError{
-					Op: "find", Table: t.model.fullName(), Row: i, Column: c.Name,
+					Op: "find", Table: q.model.fullName(), Row: i, Column: c.Name,
 					Err: fmt.Errorf("the row has no key: its field %s is not set", c.Field),
 				}
 			}
@@ -114,24 +128,23 @@ func (t Table[T]) haveKeys(rows []T) error {
 }
 
 // updater is one call of BulkUpdate or BulkDelete.
-type updater[T any] struct {
-	q       Query[T]
-	m       *model
-	columns []int // that are set
+type updater struct {
+	query
+	set     []int // the columns that are set
 	written []int // that are sent: the key's, then those that are set
 	native  bool
 	json    bool // JSON_TABLE
 	shape   *shape
-	record  *record[T]
+	record  *record
 	arrays  *arrays
 	source  *unnest
 }
 
-func (t Table[T]) updater(columns []string) (*updater[T], error) {
-	m := t.model
+func (q *query) updater(columns []string) (*updater, error) {
+	m := q.model
 	switch {
-	case t.err != nil:
-		return nil, t.err
+	case q.err != nil:
+		return nil, q.err
 	case len(columns) == 0:
 		return nil, fmt.Errorf("update %s: %w", m.fullName(), errNothingToSet)
 	case len(m.mapping.Keys) == 0:
@@ -151,13 +164,13 @@ func (t Table[T]) updater(columns []string) (*updater[T], error) {
 			return nil, &ValueError{Table: m.fullName(), Column: c.Name, Err: errors.New("it is named twice")}
 		}
 	}
-	return &updater[T]{q: t.Query, m: m, columns: indexes, written: slices.Concat(m.mapping.Keys, indexes)}, nil
+	return &updater{query: *q, set: indexes, written: slices.Concat(m.mapping.Keys, indexes)}, nil
 }
 
 // choose finds out which statement suits the database.
-func (u *updater[T]) choose(ctx context.Context) error {
-	u.record = structRecord[T](u.m.mapping, u.written, u.m.fullName())
-	conn := u.q.conn
+func (u *updater) choose(ctx context.Context, scratch reflect.Value) error {
+	u.record = structRecord(u.model.mapping, u.written, u.model.fullName(), scratch)
+	conn := u.conn
 	server, err := conn.Server(ctx)
 	if err != nil {
 		return err
@@ -166,13 +179,13 @@ func (u *updater[T]) choose(ctx context.Context) error {
 	if !conn.Dialect().Features().Arrays {
 		return nil
 	}
-	if u.shape, err = u.m.shapeOf(ctx, conn); err != nil {
+	if u.shape, err = u.model.shapeOf(ctx, conn); err != nil {
 		return err
 	}
-	if err := u.shape.check(u.m, u.written); err != nil {
+	if err := u.shape.check(u.model, u.written); err != nil {
 		return err
 	}
-	u.source = u.shape.unnestOf(u.m, u.written)
+	u.source = u.shape.unnestOf(u.model, u.written)
 	if u.native = conn.RunsOnPGX(ctx); u.native {
 		u.arrays = newArrays(u.source)
 	}
@@ -180,26 +193,26 @@ func (u *updater[T]) choose(ctx context.Context) error {
 }
 
 // fromValues reports whether rows are sent as VALUES.
-func (u *updater[T]) fromValues() bool {
-	return u.q.conn.Dialect().Features().Local && len(u.columns) > 0
+func (u *updater) fromValues() bool {
+	return u.conn.Dialect().Features().Local && len(u.set) > 0
 }
 
-func (u *updater[T]) batchSize() int {
-	f := u.q.conn.Dialect().Features()
+func (u *updater) batchSize() int {
+	f := u.conn.Dialect().Features()
 	size := batchValues
 	switch {
-	case u.q.bulk.size > 0:
-		size = u.q.bulk.size
+	case u.bulk.size > 0:
+		size = u.bulk.size
 	case f.Arrays:
 		return batchArrays
 	}
-	if f.Arrays || u.fromValues() || u.json && len(u.columns) > 0 {
+	if f.Arrays || u.fromValues() || u.json && len(u.set) > 0 {
 		return size
 	}
 	return min(size, f.MaxParams/len(u.written))
 }
 
-func (u *updater[T]) update(ctx context.Context, rows []T) (int64, error) {
+func (u *updater) update(ctx context.Context, rows rowList) (int64, error) {
 	switch {
 	case u.source != nil:
 		return u.updateArrays(ctx, rows)
@@ -212,22 +225,22 @@ func (u *updater[T]) update(ctx context.Context, rows []T) (int64, error) {
 }
 
 // writeJoin writes "t.key = v.c0 AND …": the keys come first among what is sent.
-func (u *updater[T]) writeJoin(b *builder, value func(n int) string) {
-	for n, k := range u.m.mapping.Keys {
+func (u *updater) writeJoin(b *builder, value func(n int) string) {
+	for n, k := range u.model.mapping.Keys {
 		if n > 0 {
 			b.write(" AND ")
 		}
-		b.write("t.", b.dialect.Quote(u.m.mapping.Columns[k].Name), " = ", value(n))
+		b.write("t.", b.dialect.Quote(u.model.mapping.Columns[k].Name), " = ", value(n))
 	}
 }
 
 // updateArrays is UPDATE … FROM unnest(…): the arrays hide the number of rows from the planner, which therefore looks each row up by its
 // key instead of reading the whole table.
-func (u *updater[T]) updateArrays(ctx context.Context, rows []T) (int64, error) {
-	b := newBuilder(u.q.conn)
-	keys := len(u.m.mapping.Keys)
-	b.write("UPDATE ", u.m.quoted(b.dialect), " AS t SET ").list(len(u.columns), func(n int) {
-		b.write(b.dialect.Quote(u.m.mapping.Columns[u.columns[n]].Name), " = ", u.source.value(keys+n))
+func (u *updater) updateArrays(ctx context.Context, rows rowList) (int64, error) {
+	b := newBuilder(u.conn)
+	keys := len(u.model.mapping.Keys)
+	b.write("UPDATE ", u.model.quoted(b.dialect), " AS t SET ").list(len(u.set), func(n int) {
+		b.write(b.dialect.Quote(u.model.mapping.Columns[u.set[n]].Name), " = ", u.source.value(keys+n))
 	})
 	b.write(" FROM ")
 	u.source.from(b, false)
@@ -237,7 +250,7 @@ func (u *updater[T]) updateArrays(ctx context.Context, rows []T) (int64, error) 
 }
 
 // sendArrays sends a statement whose parameters are the arrays.
-func (u *updater[T]) sendArrays(ctx context.Context, b *builder, rows []T) (n int64, err error) {
+func (u *updater) sendArrays(ctx context.Context, b *builder, rows rowList) (n int64, err error) {
 	st, err := b.statement()
 	if err != nil {
 		return 0, err
@@ -246,12 +259,12 @@ func (u *updater[T]) sendArrays(ctx context.Context, b *builder, rows []T) (n in
 		if st.args, err = u.record.literals(rows); err != nil {
 			return 0, err
 		}
-		return affect(ctx, u.q.conn, st)
+		return affect(ctx, u.conn, st)
 	}
 	if err := u.record.fill(u.arrays, rows); err != nil {
 		return 0, err
 	}
-	err = u.q.conn.Exchange(ctx, dialect.Exchange{
+	err = u.conn.Exchange(ctx, dialect.Exchange{
 		Query: st.sql,
 		Send: func(ctx context.Context, live dialect.Live) (int64, error) {
 			n, err = sendNative(ctx, live.PGX, st.sql, u.arrays.oids(), u.arrays.finish(), nil, nil)
@@ -262,10 +275,10 @@ func (u *updater[T]) sendArrays(ctx context.Context, b *builder, rows []T) (n in
 }
 
 // delete deletes rows by their keys.
-func (u *updater[T]) delete(ctx context.Context, rows []T) (int64, error) {
-	b := newBuilder(u.q.conn)
-	quote := func(n int) string { return b.dialect.Quote(u.m.mapping.Columns[u.written[n]].Name) }
-	b.write("DELETE FROM ", u.m.quoted(b.dialect))
+func (u *updater) delete(ctx context.Context, rows rowList) (int64, error) {
+	b := newBuilder(u.conn)
+	quote := func(n int) string { return b.dialect.Quote(u.model.mapping.Columns[u.written[n]].Name) }
+	b.write("DELETE FROM ", u.model.quoted(b.dialect))
 	switch {
 	case u.source != nil && len(u.written) == 1 && u.source.casts[0] == "":
 		b.write(" WHERE ", quote(0), " = ANY(?::", u.source.types[0], "[])")
@@ -283,13 +296,13 @@ func (u *updater[T]) delete(ctx context.Context, rows []T) (int64, error) {
 	}
 	b.write(" WHERE ")
 	if len(u.written) == 1 {
-		b.write(quote(0), " IN (").list(len(rows), func(i int) { b.arg(values[i]) }).write(")")
+		b.write(quote(0), " IN (").list(rows.len(), func(i int) { b.arg(values[i]) }).write(")")
 	} else {
 		b.write("(").list(len(u.written), func(n int) { b.write(quote(n)) }).write(") IN (")
 		if b.dialect.Features().Local {
 			b.write("VALUES ")
 		}
-		b.list(len(rows), func(i int) {
+		b.list(rows.len(), func(i int) {
 			b.write("(").list(len(u.written), func(n int) { b.arg(values[i*len(u.written)+n]) }).write(")")
 		}).write(")")
 	}
@@ -297,14 +310,14 @@ func (u *updater[T]) delete(ctx context.Context, rows []T) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return affect(ctx, u.q.conn, st)
+	return affect(ctx, u.conn, st)
 }
 
 // values are what is sent of the rows, one after another.
-func (u *updater[T]) values(rows []T) ([]any, error) {
-	values := make([]any, 0, len(rows)*len(u.written))
-	for row := range rows {
-		*u.record.scratch = rows[row]
+func (u *updater) values(rows rowList) ([]any, error) {
+	values := make([]any, 0, rows.len()*len(u.written))
+	for row := range rows.len() {
+		rows.load(row)
 		for i, c := range u.record.cells {
 			value, err := c.Value()
 			if err != nil {

@@ -18,10 +18,10 @@ import (
 )
 
 // updateValues is UPDATE … FROM (VALUES …), for SQLite, in statements of a size that it compiles quickly.
-func (u *updater[T]) updateValues(ctx context.Context, rows []T) (total int64, err error) {
-	per := min(maxValuesRows, u.q.conn.Dialect().Features().MaxParams/len(u.written))
-	for first := 0; first < len(rows); first += per {
-		n, err := u.updateChunk(ctx, rows[first:min(first+per, len(rows))])
+func (u *updater) updateValues(ctx context.Context, rows rowList) (total int64, err error) {
+	per := min(maxValuesRows, u.conn.Dialect().Features().MaxParams/len(u.written))
+	for first := 0; first < rows.len(); first += per {
+		n, err := u.updateChunk(ctx, rows.slice(first, min(first+per, rows.len())))
 		if m, ok := errors.AsType[*misfit](err); ok {
 			m.row += first
 		}
@@ -33,63 +33,63 @@ func (u *updater[T]) updateValues(ctx context.Context, rows []T) (total int64, e
 	return total, nil
 }
 
-func (u *updater[T]) updateChunk(ctx context.Context, rows []T) (int64, error) {
+func (u *updater) updateChunk(ctx context.Context, rows rowList) (int64, error) {
 	values, err := u.values(rows)
 	if err != nil {
 		return 0, err
 	}
-	b := newBuilder(u.q.conn)
-	keys := len(u.m.mapping.Keys)
+	b := newBuilder(u.conn)
+	keys := len(u.model.mapping.Keys)
 	column := func(n int) string { return "v.column" + strconv.Itoa(n+1) }
-	b.write("UPDATE ", u.m.quoted(b.dialect), " AS t SET ").list(len(u.columns), func(n int) {
-		b.write(b.dialect.Quote(u.m.mapping.Columns[u.columns[n]].Name), " = ", column(keys+n))
+	b.write("UPDATE ", u.model.quoted(b.dialect), " AS t SET ").list(len(u.set), func(n int) {
+		b.write(b.dialect.Quote(u.model.mapping.Columns[u.set[n]].Name), " = ", column(keys+n))
 	})
 	row := "(" + strings.TrimSuffix(strings.Repeat("?, ", len(u.written)), ", ") + ")"
-	b.write(" FROM (VALUES ").list(len(rows), func(int) { b.write(row) }).write(") AS v WHERE ")
+	b.write(" FROM (VALUES ").list(rows.len(), func(int) { b.write(row) }).write(") AS v WHERE ")
 	b.args = values
 	u.writeJoin(b, column)
 	st, err := b.statement()
 	if err != nil {
 		return 0, err
 	}
-	return affect(ctx, u.q.conn, st)
+	return affect(ctx, u.conn, st)
 }
 
 // updateJSON is UPDATE … JOIN JSON_TABLE(…): all rows are one parameter. The types in it are wide, so that a value that does not fit its column
 // is refused by the assignment and not made NULL by the conversion.
-func (u *updater[T]) updateJSON(ctx context.Context, rows []T) (int64, error) {
+func (u *updater) updateJSON(ctx context.Context, rows rowList) (int64, error) {
 	document, err := u.document(rows)
 	if err != nil {
 		return 0, err
 	}
-	b := newBuilder(u.q.conn)
-	keys := len(u.m.mapping.Keys)
-	b.write("UPDATE ", u.m.quoted(b.dialect), " AS t JOIN JSON_TABLE(?, '$[*]' COLUMNS (")
+	b := newBuilder(u.conn)
+	keys := len(u.model.mapping.Keys)
+	b.write("UPDATE ", u.model.quoted(b.dialect), " AS t JOIN JSON_TABLE(?, '$[*]' COLUMNS (")
 	b.args = append(b.args, document)
 	b.list(len(u.written), func(n int) {
-		b.write("c", strconv.Itoa(n), " ", jsonType(u.m.mapping.Columns[u.written[n]].Type, n < keys), " PATH '$[", strconv.Itoa(n), "]'")
+		b.write("c", strconv.Itoa(n), " ", jsonType(u.model.mapping.Columns[u.written[n]].Type, n < keys), " PATH '$[", strconv.Itoa(n), "]'")
 	})
 	b.write(")) AS v ON ")
 	u.writeJoin(b, u.jsonKey)
-	b.write(" SET ").list(len(u.columns), func(n int) {
-		b.write("t.", b.dialect.Quote(u.m.mapping.Columns[u.columns[n]].Name), " = ", u.jsonValue(keys+n))
+	b.write(" SET ").list(len(u.set), func(n int) {
+		b.write("t.", b.dialect.Quote(u.model.mapping.Columns[u.set[n]].Name), " = ", u.jsonValue(keys+n))
 	})
 	st, err := b.statement()
 	if err != nil {
 		return 0, err
 	}
-	return affect(ctx, u.q.conn, st)
+	return affect(ctx, u.conn, st)
 }
 
 // document is the rows as a JSON array of arrays.
-func (u *updater[T]) document(rows []T) (string, error) {
-	buf := make([]byte, 0, 64*len(rows))
+func (u *updater) document(rows rowList) (string, error) {
+	buf := make([]byte, 0, 64*rows.len())
 	buf = append(buf, '[')
-	for row := range rows {
+	for row := range rows.len() {
 		if row > 0 {
 			buf = append(buf, ',')
 		}
-		*u.record.scratch = rows[row]
+		rows.load(row)
 		buf = append(buf, '[')
 		for i, c := range u.record.cells {
 			if i > 0 {
@@ -179,16 +179,16 @@ func jsonType(t reflect.Type, key bool) string {
 }
 
 // jsonValue is the value of the n-th column of JSON_TABLE.
-func (u *updater[T]) jsonValue(n int) string {
+func (u *updater) jsonValue(n int) string {
 	name := "v.c" + strconv.Itoa(n)
-	if isBytes(u.m.mapping.Columns[u.written[n]].Type) {
+	if isBytes(u.model.mapping.Columns[u.written[n]].Type) {
 		return "FROM_BASE64(" + name + ")"
 	}
 	return name
 }
 
 // jsonKey is jsonValue for a comparison: a text is compared as a literal would be, with the column's collation.
-func (u *updater[T]) jsonKey(n int) string { return u.jsonValue(n) }
+func (u *updater) jsonKey(n int) string { return u.jsonValue(n) }
 
 func isBytes(t reflect.Type) bool {
 	if t.Kind() == reflect.Pointer {
@@ -198,15 +198,15 @@ func isBytes(t reflect.Type) bool {
 }
 
 // updateUnion is UPDATE … JOIN (SELECT … UNION ALL SELECT …), for servers without JSON_TABLE.
-func (u *updater[T]) updateUnion(ctx context.Context, rows []T) (int64, error) {
+func (u *updater) updateUnion(ctx context.Context, rows rowList) (int64, error) {
 	values, err := u.values(rows)
 	if err != nil {
 		return 0, err
 	}
-	b := newBuilder(u.q.conn)
-	keys, width := len(u.m.mapping.Keys), len(u.written)
-	b.write("UPDATE ", u.m.quoted(b.dialect), " AS t JOIN (")
-	for row := range rows {
+	b := newBuilder(u.conn)
+	keys, width := len(u.model.mapping.Keys), len(u.written)
+	b.write("UPDATE ", u.model.quoted(b.dialect), " AS t JOIN (")
+	for row := range rows.len() {
 		if row > 0 {
 			b.write(" UNION ALL ")
 		}
@@ -214,12 +214,12 @@ func (u *updater[T]) updateUnion(ctx context.Context, rows []T) (int64, error) {
 	}
 	b.write(") AS v ON ")
 	u.writeJoin(b, func(n int) string { return fmt.Sprintf("v.c%d", n) })
-	b.write(" SET ").list(len(u.columns), func(n int) {
-		b.write("t.", b.dialect.Quote(u.m.mapping.Columns[u.columns[n]].Name), " = v.c", strconv.Itoa(keys+n))
+	b.write(" SET ").list(len(u.set), func(n int) {
+		b.write("t.", b.dialect.Quote(u.model.mapping.Columns[u.set[n]].Name), " = v.c", strconv.Itoa(keys+n))
 	})
 	st, err := b.statement()
 	if err != nil {
 		return 0, err
 	}
-	return affect(ctx, u.q.conn, st)
+	return affect(ctx, u.conn, st)
 }

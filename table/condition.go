@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -42,15 +43,18 @@ func expand(d dialect.Dialect, text string, args []any) (sqltext.Expansion, []an
 	if err != nil {
 		return sqltext.Expansion{}, nil, wrap(err)
 	}
-	if args, err = positional(named, args); err != nil {
+	if args, err = positional(named.names, args); err != nil {
 		return sqltext.Expansion{}, nil, wrap(err)
 	}
-	e, err := sqltext.Expand(d.Syntax(), named.text, func(i int) (int, bool) {
-		if i >= len(args) {
-			return 0, false
-		}
-		return listLength(args[i])
-	}, d.Features().Arrays)
+	e := named.plain
+	if e.Placeholders != len(args) || slices.ContainsFunc(args, isList) {
+		e, err = sqltext.Expand(d.Syntax(), named.plain.Text, func(i int) (int, bool) {
+			if i >= len(args) {
+				return 0, false
+			}
+			return listLength(args[i])
+		}, d.Features().Arrays)
+	}
 	switch {
 	case err != nil:
 		return e, nil, wrap(err)
@@ -90,7 +94,7 @@ func spread(e sqltext.Expansion, args []any) ([]any, error) {
 
 // checkedText is a condition that was found to be one expression.
 type checkedText struct {
-	text  string // with ? for :name
+	plain sqltext.Expansion // the text, with ? for :name, as it is when no argument is a list
 	names []string
 }
 
@@ -99,48 +103,66 @@ type checkedKey struct {
 	dialect, text string
 }
 
-// known holds the texts that were checked: a program has few, and sends them often. It is bounded, for texts can be made at run time.
-var (
-	known      sync.Map // checkedKey → checkedText
-	knownCount atomic.Int64
-)
+// known holds the texts that were checked.
+var known texts[checkedKey, checkedText]
 
-const maxKnown = 2000
+// texts holds what was made of texts of SQL: a program has few, and sends them often. It is bounded, for texts can be made at run time.
+type texts[K comparable, V any] struct {
+	made  sync.Map
+	count atomic.Int64
+}
+
+const maxTexts = 2000
+
+func (t *texts[K, V]) get(text K) (v V, ok bool) {
+	if found, ok := t.made.Load(text); ok {
+		return found.(V), true
+	}
+	return v, false
+}
+
+func (t *texts[K, V]) put(text K, v V) {
+	if t.count.Add(1) <= maxTexts {
+		t.made.Store(text, v)
+	}
+}
 
 func checked(d dialect.Dialect, text string) (checkedText, error) {
 	key := checkedKey{d.Name(), text}
-	if c, ok := known.Load(key); ok {
-		return c.(checkedText), nil
+	if c, ok := known.get(key); ok {
+		return c, nil
 	}
 	if err := sqltext.CheckCondition(d.Syntax(), text); err != nil {
 		return checkedText{}, err
 	}
-	var c checkedText
-	var err error
-	if c.text, c.names, err = sqltext.Named(d.Syntax(), text); err != nil {
+	plain, names, err := sqltext.Named(d.Syntax(), text)
+	if err != nil {
 		return checkedText{}, err
 	}
-	if knownCount.Add(1) <= maxKnown {
-		known.Store(key, c)
+	e, err := sqltext.Expand(d.Syntax(), plain, func(int) (int, bool) { return 0, false }, false)
+	if err != nil {
+		return checkedText{}, err
 	}
+	c := checkedText{e, names}
+	known.put(key, c)
 	return c, nil
 }
 
 // positional puts named arguments in the order of their placeholders.
-func positional(c checkedText, args []any) ([]any, error) {
-	if c.names == nil {
+func positional(names []string, args []any) ([]any, error) {
+	if names == nil {
 		return args, nil
 	}
 	byName := map[string]any{}
 	for _, a := range args {
 		n, ok := a.(sql.NamedArg)
 		if !ok {
-			return nil, fmt.Errorf("it has the placeholder :%s, so its arguments must be sql.Named", c.names[0])
+			return nil, fmt.Errorf("it has the placeholder :%s, so its arguments must be sql.Named", names[0])
 		}
 		byName[n.Name] = n.Value
 	}
-	out := make([]any, len(c.names))
-	for i, name := range c.names {
+	out := make([]any, len(names))
+	for i, name := range names {
 		value, ok := byName[name]
 		if !ok {
 			return nil, fmt.Errorf("it has no argument :%s", name)
@@ -148,6 +170,11 @@ func positional(c checkedText, args []any) ([]any, error) {
 		out[i] = value
 	}
 	return out, nil
+}
+
+func isList(arg any) bool {
+	_, list := listLength(arg)
+	return list
 }
 
 // listLength reports whether an argument stands for its elements, and how many it has.

@@ -11,9 +11,9 @@ import (
 )
 
 // copyReader is rows in the format of COPY … WITH (FORMAT binary), encoded as they are read (PostgreSQL manual, COPY, "Binary Format").
-type copyReader[T any] struct {
-	rows   []T
-	record *record[T]
+type copyReader struct {
+	rows   rowList
+	record *record
 	oids   []uint32
 	buffer []byte
 	sent   int // of the buffer
@@ -22,12 +22,12 @@ type copyReader[T any] struct {
 	err    error // of the row next-1
 }
 
-func newCopyReader[T any](rows []T, r *record[T], oids []uint32) *copyReader[T] {
-	return &copyReader[T]{rows: rows, record: r, oids: oids, buffer: append(make([]byte, 0, 1<<17), pgbinary.CopyHeader...)}
+func newCopyReader(rows rowList, r *record, oids []uint32) *copyReader {
+	return &copyReader{rows: rows, record: r, oids: oids, buffer: append(make([]byte, 0, 1<<17), pgbinary.CopyHeader...)}
 }
 
 // Read fills p with encoded rows. It is called by pgx's goroutine, one call at a time.
-func (c *copyReader[T]) Read(p []byte) (int, error) {
+func (c *copyReader) Read(p []byte) (int, error) {
 	for !c.ended && c.err == nil && len(c.buffer)-c.sent < len(p) {
 		if c.sent > 0 {
 			c.buffer = c.buffer[:copy(c.buffer, c.buffer[c.sent:])]
@@ -47,14 +47,14 @@ func (c *copyReader[T]) Read(p []byte) (int, error) {
 }
 
 // encode encodes rows until there are so many bytes.
-func (c *copyReader[T]) encode(want int) {
+func (c *copyReader) encode(want int) {
 	for len(c.buffer) < want {
-		if c.next == len(c.rows) {
+		if c.next == c.rows.len() {
 			c.buffer = append(c.buffer, pgbinary.CopyTrailer...)
 			c.ended = true
 			return
 		}
-		*c.record.scratch = c.rows[c.next]
+		c.rows.load(c.next)
 		c.next++
 		c.buffer = pgbinary.AppendCopyRow(c.buffer, len(c.oids))
 		for i, of := range c.record.cells {

@@ -3,21 +3,24 @@ package table
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"reflect"
+	"slices"
 
 	"github.com/drover-dev/drover/db"
+	"github.com/drover-dev/drover/internal/cell"
 )
 
 // Create adds one row. Keys and defaults that the database makes are read back into it where the database can (not on MySQL).
 func (t Table[T]) Create(ctx context.Context, row *T, opts ...CreateOption) error {
-	rows := []T{*row}
-	n, err := t.BulkCreate(ctx, rows, opts...)
+	list := newList([]T{*row})
+	n, err := t.bulkCreate(ctx, list, opts)
 	if err != nil {
 		return err
 	}
 	if n > 0 {
-		*row = rows[0]
+		*row = list.rows[0]
 	}
 	return nil
 }
@@ -31,24 +34,21 @@ func (t Table[T]) Create(ctx context.Context, row *T, opts ...CreateOption) erro
 //
 // The database does it with COPY or unnest (PostgreSQL) or with rows of VALUES, in statements of [Query.BatchSize] rows.
 func (t Table[T]) BulkCreate(ctx context.Context, rows []T, opts ...CreateOption) (int64, error) {
-	c, err := t.creator(ctx, opts, len(rows))
-	if err != nil || len(rows) == 0 {
+	return t.bulkCreate(ctx, newList(rows), opts)
+}
+
+func (q *query) bulkCreate(ctx context.Context, rows rowList, opts []CreateOption) (int64, error) {
+	c, err := q.creator(ctx, opts, rows)
+	if err != nil || rows.len() == 0 {
 		return 0, err
 	}
-	if t.bulk.validated {
-		if err := t.FullClean(ctx, rows); err != nil {
-			return 0, err
-		}
-	}
-	if c.plans.base.upsert {
-		if err := noDuplicates(t.model, rows, c.plans.base.on, 0); err != nil {
-			return 0, err
-		}
+	if err := c.check(ctx, batch{rows: rows}); err != nil {
+		return 0, err
 	}
 	size := c.batchSize(rows)
-	c.several = len(rows) > size
-	c.keeps = c.several && (!t.bulk.perBatch || t.conn.InBlock(ctx))
-	w := c.writer(int64(len(rows)))
+	c.several = rows.len() > size
+	c.keeps = c.several && (!q.bulk.perBatch || q.conn.InBlock(ctx))
+	w := c.writer(int64(rows.len()))
 	w.alone = !c.several && c.oneStatement(rows)
 	w.kept, w.takeBack = func() { c.filled = nil }, c.takeBack
 	n, err := w.run(ctx, batches(rows, size))
@@ -63,28 +63,26 @@ func (t Table[T]) BulkCreate(ctx context.Context, rows []T, opts ...CreateOption
 // call, and nothing of its transaction is kept. The sequence is read between the statements, so it may come from the same database.
 // Otherwise it is as [Table.BulkCreate]; [Query.Validated] and the check for duplicate keys look at each batch by itself.
 func (t Table[T]) BulkCreateSeq(ctx context.Context, rows iter.Seq2[T, error], opts ...CreateOption) (int64, error) {
-	c, err := t.creator(ctx, append([]CreateOption{NoReadBack()}, opts...), -1)
+	list := newList([]T(nil))
+	return t.bulkCreateSeq(ctx, list, opts, func(size int) iter.Seq2[batch, error] { return gathered(rows, list, size) })
+}
+
+// bulkCreateSeq writes batches, for whose rows it is given an empty list with their scratch.
+func (q *query) bulkCreateSeq(ctx context.Context, none rowList, opts []CreateOption, all func(size int) iter.Seq2[batch, error]) (int64, error) {
+	c, err := q.creator(ctx, append([]CreateOption{NoReadBack()}, opts...), none)
 	if err != nil {
 		return 0, err
 	}
 	c.several = true
-	c.keeps = !t.bulk.perBatch || t.conn.InBlock(ctx)
+	c.keeps = !q.bulk.perBatch || q.conn.InBlock(ctx)
 	w := c.writer(-1)
-	insert := w.write
-	w.write = func(ctx context.Context, b batch[T]) (int64, error) {
-		if t.bulk.validated {
-			if err := t.clean(ctx, b); err != nil {
-				return 0, err
-			}
+	w.write = func(ctx context.Context, b batch) (int64, error) {
+		if err := c.check(ctx, b); err != nil {
+			return 0, err
 		}
-		if c.plans.base.upsert {
-			if err := noDuplicates(t.model, b.rows, c.plans.base.on, b.first); err != nil {
-				return 0, err
-			}
-		}
-		return insert(ctx, b)
+		return c.write(ctx, b)
 	}
-	n, err := w.run(ctx, gathered(rows, c.batchSize(nil)))
+	n, err := w.run(ctx, all(c.batchSize(none)))
 	c.close(ctx, err)
 	return n, err
 }
@@ -96,62 +94,87 @@ func (t Table[T]) Upsert(ctx context.Context, rows []T, on []string, update ...s
 }
 
 // creator is one call of BulkCreate.
-type creator[T any] struct {
-	q       Query[T]
+type creator struct {
+	query
+	scratch reflect.Value // the row that is looked at
 	plans   *insertions
-	records map[*insertion]*record[T]
-	native  bool // the connection is pgx's
-	several bool // more than one batch
-	keeps   bool // the batches are all in one transaction, so that statements can be prepared for all of them
-	arrays  *arraysInsert[T]
-	values  *valuesInsert[T]
-	filled  []filled[T]
+	zero    []func() bool // for each of the optional columns, whether the scratch has it zero
+	// zeroKey reports whether the scratch has a key of 0, which the database may take for "make one", although the type says that it makes none;
+	// nil: it does not. makesKey reports whether the scratch leaves the key to the database that must not set an upsert's update off;
+	// nil: there is no such key.
+	zeroKey, makesKey func() bool
+	records           map[*insertion]*record
+	native            bool          // the connection is pgx's
+	several           bool          // more than one batch
+	keeps             bool          // the batches are all in one transaction, so that statements can be prepared for all of them
+	arrays            *arraysInsert // nil: the database has no arrays
+	values            *valuesInsert
+	filled            []filled
 }
 
 // filled is rows of the caller's that were given values of the database's. When the transaction that made the values is rolled back, they are
 // taken back, so that the rows can be sent again.
-type filled[T any] struct {
-	rows   []T
-	places []int // in rows; nil: all
-	unset  []int // columns that were zero before
-	old    []T   // the rows as they were, where more than such columns was read back; else nil
+type filled struct {
+	rows rowList // of the batch
+	group
 }
 
-func (t Table[T]) creator(ctx context.Context, opts []CreateOption, rows int) (*creator[T], error) {
-	if t.err != nil {
-		return nil, t.err
+// creator prepares a call for rows like those, of which there may be none yet.
+func (q *query) creator(ctx context.Context, opts []CreateOption, rows rowList) (*creator, error) {
+	if q.err != nil {
+		return nil, q.err
 	}
 	var asked creation
 	for _, opt := range opts {
 		opt(&asked)
 	}
-	d := t.conn.Dialect()
-	plans, err := asked.plan(t.model, d)
-	if err != nil || rows == 0 {
+	d := q.conn.Dialect()
+	plans, err := asked.plan(q.model, d)
+	if err != nil {
 		return nil, err
 	}
-	c := &creator[T]{q: t.Query, plans: plans, records: map[*insertion]*record[T]{}, native: t.conn.RunsOnPGX(ctx)}
-	c.values = &valuesInsert[T]{c: c, prepared: map[string]preparedStmt{}}
-	server, err := t.conn.Server(ctx)
+	c := &creator{query: *q, scratch: rows.scratch(), plans: plans, records: map[*insertion]*record{}, native: q.conn.RunsOnPGX(ctx)}
+	for _, i := range plans.optional {
+		c.zero = append(c.zero, c.isZero(i))
+	}
+	server, err := q.conn.Server(ctx)
 	if err != nil {
 		return nil, err
 	}
 	plans.supports(server)
-	if err := plans.onlyUniqueKey(ctx, t.conn, d, t.model.quoted(d)); err != nil {
-		return nil, err
-	}
 	if !d.Features().Arrays {
-		return c, nil
+		c.values = &valuesInsert{c: c, prepared: map[string]preparedStmt{}}
+		return c, c.watchKeys(ctx)
 	}
-	s, err := t.model.shapeOf(ctx, t.conn)
+	s, err := q.model.shapeOf(ctx, q.conn)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.check(t.model, plans.every()); err != nil {
+	if err := s.check(q.model, plans.every()); err != nil {
 		return nil, err
 	}
-	c.arrays = &arraysInsert[T]{c: c, shape: s, byPlan: map[*insertion]*columnArrays[T]{}}
+	c.arrays = &arraysInsert{c: c, shape: s, byPlan: map[*insertion]*columnArrays{}}
 	return c, nil
+}
+
+// isZero returns whether the scratch has a column zero.
+func (c *creator) isZero(column int) func() bool {
+	return cell.Zero(c.scratch.FieldByIndex(c.model.mapping.Columns[column].Index))
+}
+
+// watchKeys finds out which keys of rows MySQL would not take for what they are.
+func (c *creator) watchKeys(ctx context.Context) error {
+	f, keys := c.conn.Dialect().Features(), c.model.mapping.Keys
+	if f.ZeroMakesKey && len(keys) == 1 {
+		key := c.model.mapping.Columns[keys[0]]
+		if kind := key.Type.Kind(); !key.Auto && kind >= reflect.Int && kind <= reflect.Uint64 {
+			c.zeroKey = c.isZero(keys[0])
+		}
+	}
+	if f.OnDuplicateKey && c.plans.base.upsert && len(c.plans.base.on) > 0 {
+		return c.onlyUniqueKey(ctx)
+	}
+	return nil
 }
 
 // every is all columns that a row can have written.
@@ -165,6 +188,47 @@ func (p *insertions) every() []int {
 	return columns
 }
 
+// check refuses rows that are wrong in themselves.
+func (c *creator) check(ctx context.Context, b batch) error {
+	if c.bulk.validated {
+		if err := c.clean(ctx, b); err != nil {
+			return err
+		}
+	}
+	for i := 0; i < b.rows.len() && (c.zeroKey != nil || c.makesKey != nil); i++ {
+		b.rows.load(i)
+		if c.makesKey != nil && !c.makesKey() {
+			return fmt.Errorf("row %d has a key of its own, which on %s could set the update of another row off; set it to zero, or leave the columns out to accept that: %w",
+				b.first+i, c.conn.Dialect().Name(), ErrConflictOption)
+		}
+		if c.zeroKey != nil && c.zeroKey() {
+			if err := c.refuseZeroKey(ctx, b, i); err != nil {
+				return err
+			}
+		}
+	}
+	if c.plans.base.upsert {
+		return noDuplicates(c.model, b, c.plans.base.on)
+	}
+	return nil
+}
+
+// refuseZeroKey refuses a row with the key 0 if the table has AUTO_INCREMENT, which is asked once.
+func (c *creator) refuseZeroKey(ctx context.Context, b batch, row int) error {
+	d, key := c.conn.Dialect(), c.model.mapping.Columns[c.model.mapping.Keys[0]].Name
+	t, err := d.Table(ctx, c.conn, c.model.quoted(d))
+	if err != nil {
+		return err
+	}
+	if described, _ := t.Column(key); !described.Auto {
+		c.zeroKey = nil
+		return nil
+	}
+	return c.writer(-1).misfitError(ctx, b, &misfit{row: row, err: &ValueError{
+		Table: c.model.fullName(), Column: key, Err: errors.New("the database would make a key of 0; mark the field auto to have that"),
+	}})
+}
+
 // The rows of a batch where BatchSize does not say.
 const (
 	batchArrays = 5_000
@@ -172,126 +236,150 @@ const (
 	batchValues = 1_000
 )
 
-// batchSize is how many rows a batch has; rows are all of the call, or nil where they come one by one.
-func (c *creator[T]) batchSize(rows []T) int {
-	f := c.q.conn.Dialect().Features()
+// batchSize is how many rows a batch has; rows are all of the call, or none where they come one by one.
+func (c *creator) batchSize(rows rowList) int {
 	switch {
-	case c.q.bulk.size > 0:
-		return c.q.bulk.size
-	case c.arrays != nil && c.copies(rows):
-		if len(rows) > 0 && c.q.bulk.observe == nil && !c.q.bulk.perBatch {
-			return len(rows) // one COPY
-		}
-		return batchCopy
-	case f.Arrays:
+	case c.bulk.size > 0:
+		return c.bulk.size
+	case c.arrays == nil:
+		return batchValues
+	case !c.arrays.copies(c.planLike(rows)):
 		return batchArrays
+	case rows.len() > 0 && c.bulk.observe == nil && !c.bulk.perBatch:
+		return rows.len() // one COPY
 	}
-	return batchValues
+	return batchCopy
 }
 
-// copies reports whether rows like the first go by COPY; where there is none to look at, like one that leaves out what it can.
-func (c *creator[T]) copies(rows []T) bool {
-	mask := uint64(1)<<len(c.plans.optional) - 1
-	if len(rows) > 0 {
-		mask = c.plans.omitted(reflect.ValueOf(&rows[0]).Elem())
+// planLike is the plan for the first row; where there is none to look at, for one that leaves out what it can.
+func (c *creator) planLike(rows rowList) *insertion {
+	if rows.len() == 0 {
+		return c.plans.of(uint64(1)<<len(c.plans.optional) - 1)
 	}
-	return c.arrays.copies(c.plans.of(mask))
+	rows.load(0)
+	return c.plans.of(c.omitted())
+}
+
+// omitted returns which of the optional columns the row in the scratch leaves out.
+func (c *creator) omitted() (mask uint64) {
+	for n, zero := range c.zero {
+		if zero() {
+			mask |= 1 << n
+		}
+	}
+	return mask
+}
+
+// groups sorts a batch's rows by what they leave out. Nearly always there is one group.
+func (c *creator) groups(rows rowList) []group {
+	if len(c.zero) == 0 {
+		return []group{newGroup(c.plans.of(0), nil, rows)}
+	}
+	places := map[uint64][]int{}
+	var order, masks []uint64
+	for i := range rows.len() {
+		rows.load(i)
+		mask := c.omitted()
+		if len(order) == 0 || mask != order[len(order)-1] && !slices.Contains(order, mask) {
+			order = append(order, mask)
+		}
+		masks = append(masks, mask)
+	}
+	if len(order) == 1 {
+		return []group{newGroup(c.plans.of(order[0]), nil, rows)}
+	}
+	for i, mask := range masks {
+		places[mask] = append(places[mask], i)
+	}
+	list := make([]group, len(order))
+	for n, mask := range order {
+		list[n] = newGroup(c.plans.of(mask), places[mask], rows.pick(places[mask]))
+	}
+	return list
 }
 
 // oneStatement reports whether a batch's rows are sent in one statement.
-func (c *creator[T]) oneStatement(rows []T) bool {
-	list := groups(c.plans, batch[T]{rows: rows})
-	if len(list) != 1 {
-		return false
+func (c *creator) oneStatement(rows rowList) bool {
+	first := c.planLike(rows)
+	for i := range rows.len() {
+		if len(c.zero) == 0 {
+			break
+		}
+		rows.load(i)
+		if c.plans.of(c.omitted()) != first {
+			return false
+		}
 	}
-	if c.arrays != nil {
-		return true
-	}
-	plan := list[0].plan
-	return len(rows) <= c.values.rowsPerStatement(plan)
+	return c.arrays != nil || rows.len() <= c.values.rowsPerStatement(first)
 }
 
-func (c *creator[T]) recordOf(plan *insertion) *record[T] {
+func (c *creator) recordOf(plan *insertion) *record {
 	r := c.records[plan]
 	if r == nil {
-		r = structRecord[T](c.q.model.mapping, plan.columns, c.q.model.fullName())
+		r = structRecord(c.model.mapping, plan.columns, c.model.fullName(), c.scratch)
 		c.records[plan] = r
 	}
 	return r
 }
 
-func (c *creator[T]) writer(total int64) *writer[T] {
-	return &writer[T]{q: c.q, op: "create", total: total, values: c.plans.every(), write: c.write}
+func (c *creator) writer(total int64) *writer {
+	return &writer{query: c.query, op: "create", total: total, values: c.plans.every(), write: c.write}
 }
 
 // write inserts one batch.
-func (c *creator[T]) write(ctx context.Context, b batch[T]) (int64, error) {
-	zero, column, err := zeroKey(ctx, c.plans, c.q.conn, b.rows)
-	if err != nil {
-		return 0, err
-	}
-	if zero >= 0 {
-		return 0, c.writer(-1).misfitError(ctx, b, &misfit{zero, "", &ValueError{
-			Table: c.q.model.fullName(), Column: c.q.model.mapping.Columns[column].Name,
-			Err: errors.New("the database would make a key of 0; mark the field auto to have that"),
-		}})
-	}
-	var total int64
-	for _, g := range groups(c.plans, b) {
+func (c *creator) write(ctx context.Context, b batch) (total int64, err error) {
+	for _, g := range c.groups(b.rows) {
 		if len(g.plan.returning) > 0 { // noted before, for rows come back one by one before a later one is refused
-			c.filled = append(c.filled, filled[T]{b.rows, g.places, g.plan.omitted, g.old})
+			c.filled = append(c.filled, filled{b.rows, g})
 		}
-		var n int64
-		var err error
-		if c.arrays != nil && len(g.rows) > 1 {
-			n, err = c.arrays.insert(ctx, g)
-		} else {
-			n, err = c.values.insert(ctx, g)
-		}
+		n, err := c.insert(ctx, g)
 		if m, ok := errors.AsType[*misfit](err); ok {
+			m.row = g.place(m.row)
 			return total, c.writer(-1).misfitError(ctx, b, m)
 		}
 		if err != nil {
 			return total, err
 		}
-		for n, i := range g.places {
-			b.rows[i] = g.rows[n]
+		for k, i := range g.places {
+			b.rows.put(i, g.rows, k)
 		}
 		total += n
 	}
 	return total, nil
 }
 
+// insert sends a group's rows. What it says of a row's place is about the group.
+func (c *creator) insert(ctx context.Context, g group) (int64, error) {
+	if c.arrays != nil {
+		return c.arrays.insert(ctx, g)
+	}
+	return c.values.insert(ctx, g)
+}
+
 // takeBack gives the caller's rows the values back that they had.
-func (c *creator[T]) takeBack() {
+func (c *creator) takeBack() {
 	for _, f := range c.filled {
-		n := len(f.places)
-		if f.places == nil {
-			n = len(f.rows)
-		}
-		for k := range n {
-			i := k
-			if f.places != nil {
-				i = f.places[k]
-			}
+		for k := range f.group.rows.len() {
+			i := f.place(k)
 			if f.old != nil {
-				f.rows[i] = f.old[k]
+				f.rows.put(i, f.old, k)
 				continue
 			}
-			row := reflect.ValueOf(&f.rows[i]).Elem()
-			for _, column := range f.unset {
-				row.FieldByIndex(c.q.model.mapping.Columns[column].Index).SetZero()
+			f.rows.load(i)
+			for _, column := range f.plan.omitted {
+				c.scratch.FieldByIndex(c.model.mapping.Columns[column].Index).SetZero()
 			}
+			f.rows.store(i)
 		}
 	}
 	c.filled = nil
 }
 
 // misfitError names the row that is known to be at fault.
-func (w *writer[T]) misfitError(ctx context.Context, b batch[T], m *misfit) error {
+func (w *writer) misfitError(ctx context.Context, b batch, m *misfit) error {
 	cause := m.err
 	if value, ok := errors.AsType[*ValueError](cause); ok { // refused before it was sent, as the database would have
-		cause = &db.Error{Op: "check the values", Alias: w.q.conn.Alias(), Kind: db.ErrData, Table: value.Table, Column: value.Column, Err: value.Err}
+		cause = &db.Error{Op: "check the values", Alias: w.conn.Alias(), Kind: db.ErrData, Table: value.Table, Column: value.Column, Err: value.Err}
 	}
 	err := w.rowError(ctx, b, m.row, cause)
 	if e, ok := errors.AsType[*RowError](err); ok && e.Column == "" {
@@ -301,7 +389,9 @@ func (w *writer[T]) misfitError(ctx context.Context, b batch[T], m *misfit) erro
 }
 
 // close ends what the call has kept, and after an error drops what it knew of the table.
-func (c *creator[T]) close(ctx context.Context, err error) {
-	c.values.close(ctx)
-	c.q.model.forget(c.q.conn, err)
+func (c *creator) close(ctx context.Context, err error) {
+	if c.values != nil {
+		c.values.close(ctx)
+	}
+	c.model.forget(c.conn, err)
 }

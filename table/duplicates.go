@@ -2,60 +2,55 @@ package table
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
+	"github.com/drover-dev/drover/internal/cell"
 	"github.com/drover-dev/drover/internal/keyset"
 )
 
 // noDuplicates refuses rows that have the same values in the columns: which of two would win is chance on some databases and an error on
-// others. NULLs are not the same, nor are keys that the database is still to make. first is the place of the first row in the call's input.
-func noDuplicates[T any](m *model, rows []T, columns []int, first int) error {
-	if len(columns) == 0 {
+// others. NULLs are not the same, nor are keys that the database is still to make.
+func noDuplicates(m *model, b batch, columns []int) error {
+	scratch := b.rows.scratch()
+	r := structRecord(m.mapping, columns, m.fullName(), scratch)
+	if len(columns) == 0 || len(columns) == 1 && r.ascending(b.rows) {
 		return nil
 	}
-	if len(columns) == 1 && ascending(m, rows, columns[0]) {
-		return nil
+	var made []func() bool // whether the database is to make the key
+	for _, i := range columns {
+		if c := m.mapping.Columns[i]; c.Auto {
+			made = append(made, cell.Zero(scratch.FieldByIndex(c.Index)))
+		}
 	}
-	r := structRecord[T](m.mapping, columns, m.fullName())
-	seen := make(map[any]int, len(rows))
-	for row := range rows {
-		*r.scratch = rows[row]
+	seen := make(map[any]int, b.rows.len())
+	for row := range b.rows.len() {
+		b.rows.load(row)
 		key, text, err := r.key()
 		if err != nil {
 			return err
 		}
-		if key == nil || m.unset(columns, reflect.ValueOf(&rows[row]).Elem()) {
+		if key == nil || slices.ContainsFunc(made, func(zero func() bool) bool { return zero() }) {
 			continue
 		}
 		if before, twice := seen[key]; twice {
-			return &DuplicateKeyError{Table: m.fullName(), Key: text(), First: first + before, Second: first + row}
+			return &DuplicateKeyError{Table: m.fullName(), Key: text(), First: b.first + before, Second: b.first + row}
 		}
 		seen[key] = row
 	}
 	return nil
 }
 
-// unset reports whether one of the columns is still to be made by the database.
-func (m *model) unset(columns []int, row reflect.Value) bool {
-	return slices.ContainsFunc(columns, func(i int) bool {
-		c := m.mapping.Columns[i]
-		return c.Auto && row.FieldByIndex(c.Index).IsZero()
-	})
-}
-
-// ascending reports whether an integer column grows from row to row, so that no two are the same.
-func ascending[T any](m *model, rows []T, column int) bool {
-	c := m.mapping.Columns[column]
-	switch c.Type.Kind() {
-	case reflect.Int, reflect.Int64, reflect.Int32, reflect.Int16:
-	default:
+// ascending reports whether the record's one column is an integer that grows from row to row, so that no two are the same.
+func (r *record) ascending(rows rowList) bool {
+	number, ok := r.cells[0].(cell.Integer)
+	if !ok {
 		return false
 	}
 	last := int64(0)
-	for i := range rows {
-		v := reflect.ValueOf(&rows[i]).Elem().FieldByIndex(c.Index).Int()
+	for i := range rows.len() {
+		rows.load(i)
+		v := number.Int()
 		if i > 0 && v <= last {
 			return false
 		}
@@ -65,7 +60,7 @@ func ascending[T any](m *model, rows []T, column int) bool {
 }
 
 // key makes something comparable of the record's cells; nil where one of them is NULL.
-func (r *record[T]) key() (key any, text func() string, err error) {
+func (r *record) key() (key any, text func() string, err error) {
 	values := make(keyset.Values, len(r.cells))
 	for i, c := range r.cells {
 		value, err := c.Value()

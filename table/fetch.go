@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,26 +16,26 @@ import (
 
 // fetch sends a query and calls each for every row of its answer, in one exchange: the connection is free again afterwards. many says
 // that the answer is large.
-func fetch[R any](ctx context.Context, conn *db.DB, st statement, lay layout[R], many bool, each func(*record[R])) error {
-	f := fetching[R]{st: st, lay: lay, prepare: many && conn.Dialect().Features().PreparedStream}
-	f.each = func(r *record[R]) bool {
-		each(r)
+func fetch(ctx context.Context, conn *db.DB, st statement, lay layout, many bool, each func()) error {
+	f := fetching{st: st, lay: lay, prepare: many && conn.Dialect().Features().PreparedStream}
+	f.each = func() bool {
+		each()
 		return true
 	}
 	return f.run(ctx, conn)
 }
 
 // fetching is a query whose rows are read in one exchange.
-type fetching[R any] struct {
+type fetching struct {
 	st      statement
-	lay     layout[R]
+	lay     layout
 	prepare bool
-	each    func(*record[R]) bool // false ends the reading
+	each    func() bool // takes the row that was read; false ends the reading
 	// abort makes the server stop sending, where each may end the reading; else nil.
 	abort func()
 }
 
-func (f *fetching[R]) run(ctx context.Context, conn *db.DB) error {
+func (f *fetching) run(ctx context.Context, conn *db.DB) error {
 	if f.st.none {
 		return nil
 	}
@@ -45,7 +46,7 @@ func (f *fetching[R]) run(ctx context.Context, conn *db.DB) error {
 	return ownError(err)
 }
 
-func (f *fetching[R]) send(ctx context.Context, conn *db.DB) error {
+func (f *fetching) send(ctx context.Context, conn *db.DB) error {
 	return conn.Exchange(ctx, dialect.Exchange{
 		Query: f.st.sql, ReadOnly: len(f.st.sql) > 7 && f.st.sql[:7] == "SELECT ",
 		Send: func(ctx context.Context, live dialect.Live) (int64, error) {
@@ -63,13 +64,13 @@ func (f *fetching[R]) send(ctx context.Context, conn *db.DB) error {
 const maxDrained = 2000
 
 // giveUp makes the server stop sending.
-func (f *fetching[R]) giveUp() {
+func (f *fetching) giveUp() {
 	if f.abort != nil {
 		f.abort()
 	}
 }
 
-func (f *fetching[R]) native(ctx context.Context, pc *pgx.Conn) error {
+func (f *fetching) native(ctx context.Context, pc *pgx.Conn) error {
 	rows, err := pc.Query(ctx, f.st.sql, append([]any{binaryTypes}, f.st.args...)...)
 	if err != nil {
 		return err
@@ -94,8 +95,8 @@ func (f *fetching[R]) native(ctx context.Context, pc *pgx.Conn) error {
 }
 
 // readNative reads the rows of pgx; ended says that each has ended it.
-func readNative[R any](rows pgx.Rows, lay layout[R], each func(*record[R]) bool) (ended bool, err error) {
-	var r *record[R]
+func readNative(rows pgx.Rows, lay layout, each func() bool) (ended bool, err error) {
+	var r *record
 	var formats []format
 	for rows.Next() {
 		if r == nil {
@@ -106,7 +107,7 @@ func readNative[R any](rows pgx.Rows, lay layout[R], each func(*record[R]) bool)
 		if err := r.decode(formats, rows.RawValues()); err != nil {
 			return true, err
 		}
-		if !each(r) {
+		if !each() {
 			return true, nil
 		}
 	}
@@ -117,7 +118,7 @@ func readNative[R any](rows pgx.Rows, lay layout[R], each func(*record[R]) bool)
 	return false, rows.Err()
 }
 
-func nativeRecord[R any](rows pgx.Rows, lay layout[R]) (*record[R], []format, error) {
+func nativeRecord(rows pgx.Rows, lay layout) (*record, []format, error) {
 	fields := rows.FieldDescriptions()
 	names := make([]string, len(fields))
 	for i, f := range fields {
@@ -128,7 +129,7 @@ func nativeRecord[R any](rows pgx.Rows, lay layout[R]) (*record[R], []format, er
 }
 
 // driver returns the number of rows, which is how many an INSERT … RETURNING has affected.
-func (f *fetching[R]) driver(ctx context.Context, conn driver.Conn) (n int64, err error) {
+func (f *fetching) driver(ctx context.Context, conn driver.Conn) (n int64, err error) {
 	args, err := dialect.Args(conn, f.st.args)
 	if err != nil {
 		return 0, err
@@ -140,7 +141,7 @@ func (f *fetching[R]) driver(ctx context.Context, conn driver.Conn) (n int64, er
 	return f.read(rows)
 }
 
-func (f *fetching[R]) read(rows driver.Rows) (n int64, err error) {
+func (f *fetching) read(rows driver.Rows) (n int64, err error) {
 	ended, panicked := false, true
 	defer func() {
 		if panicked {
@@ -166,7 +167,7 @@ func (f *fetching[R]) read(rows driver.Rows) (n int64, err error) {
 }
 
 // readAll reads rows until there are no more, or until each has ended it.
-func (f *fetching[R]) readAll(rows driver.Rows) (n int64, ended bool, err error) {
+func (f *fetching) readAll(rows driver.Rows) (n int64, ended bool, err error) {
 	columns := rows.Columns()
 	r, err := f.lay(columns)
 	if err != nil {
@@ -187,14 +188,14 @@ func (f *fetching[R]) readAll(rows driver.Rows) (n int64, ended bool, err error)
 		if err := r.scan(values); err != nil {
 			return n, true, err
 		}
-		if !f.each(r) {
+		if !f.each() {
 			return n, true, nil
 		}
 	}
 }
 
 // open reads a result while the connection is busy with it, and calls each for every row until it returns false.
-func open[R any](ctx context.Context, conn *db.DB, st statement, lay layout[R], each func(R) bool) error {
+func open(ctx context.Context, conn *db.DB, st statement, lay layout, each func() bool) error {
 	switch {
 	case st.none:
 		return nil
@@ -206,7 +207,7 @@ func open[R any](ctx context.Context, conn *db.DB, st statement, lay layout[R], 
 			return conn.Wrap("query", err)
 		}
 		defer rows.Close()
-		row, ended := watched(ctx, func(r *record[R]) bool { return each(r.row()) })
+		row, ended := watched(ctx, each)
 		_, err = readNative(rows, lay, row)
 		return errors.Join(ownError(conn.Wrap("query", err)), ended())
 	}
@@ -214,26 +215,26 @@ func open[R any](ctx context.Context, conn *db.DB, st statement, lay layout[R], 
 }
 
 // watched makes each end the reading soon after ctx has ended: a driver that has rows in hand does not look at it.
-func watched[R any](ctx context.Context, each func(*record[R]) bool) (func(*record[R]) bool, func() error) {
+func watched(ctx context.Context, each func() bool) (func() bool, func() error) {
 	const often = 64
 	n, ended := 0, error(nil)
-	return func(r *record[R]) bool {
+	return func() bool {
 		if n++; n%often == 0 && ctx.Err() != nil {
 			ended = context.Cause(ctx)
 			return false
 		}
-		return each(r)
+		return each()
 	}, func() error { return ended }
 }
 
 // openAlone reads a result on a connection of its own, which is given up with it when each ends the reading early.
-func openAlone[R any](ctx context.Context, conn *db.DB, st statement, lay layout[R], each func(R) bool) error {
+func openAlone(ctx context.Context, conn *db.DB, st statement, lay layout, each func() bool) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := false
-	f := fetching[R]{st: st, lay: lay, prepare: conn.Dialect().Features().PreparedStream, abort: cancel}
-	row, interrupted := watched(ctx, func(r *record[R]) bool {
-		ended = !each(r.row())
+	f := fetching{st: st, lay: lay, prepare: conn.Dialect().Features().PreparedStream, abort: cancel}
+	row, interrupted := watched(ctx, func() bool {
+		ended = !each()
 		return !ended
 	})
 	f.each = row
@@ -248,7 +249,7 @@ func openAlone[R any](ctx context.Context, conn *db.DB, st statement, lay layout
 }
 
 // openInBlock reads a result of database/sql.
-func openInBlock[R any](ctx context.Context, conn *db.DB, st statement, lay layout[R], each func(R) bool) (err error) {
+func openInBlock(ctx context.Context, conn *db.DB, st statement, lay layout, each func() bool) (err error) {
 	rows, err := conn.Stream(ctx, st.sql, st.args)
 	if err != nil {
 		return err
@@ -272,23 +273,23 @@ func openInBlock[R any](ctx context.Context, conn *db.DB, st statement, lay layo
 		if err := rows.Scan(dests...); err != nil {
 			return ownError(conn.Wrap("query", err))
 		}
-		if !each(r.row()) {
+		if !each() {
 			return nil
 		}
 	}
 	return conn.Wrap("query", rows.Err())
 }
 
-// layout is how the query's rows become values of T.
-func (q Query[T]) layout() layout[T] {
-	return func([]string) (*record[T], error) {
-		return structRecord[T](q.model.mapping, q.columns, q.model.fullName()), nil
+// layout is how a result of columns of the table is read into a row.
+func (q *query) layout(columns []int, row reflect.Value) layout {
+	return func([]string) (*record, error) {
+		return structRecord(q.model.mapping, columns, q.model.fullName(), row), nil
 	}
 }
 
 // explain adds to a database's error what the type knows: the column that was probably meant.
-func (q Query[T]) explain(err error) error {
-	if db.KindOf(err) != db.ErrUndefinedColumn {
+func (q *query) explain(err error) error {
+	if q.model == nil || db.KindOf(err) != db.ErrUndefinedColumn {
 		return err
 	}
 	own, ok := errors.AsType[*db.Error](err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/drover-dev/drover/db"
 )
@@ -18,17 +17,12 @@ const maxRaces = 20
 // It is right under any number of callers at a time if the key's columns have a unique constraint: then one of them adds the row, and the others get it.
 // An enclosing block stays usable. More than one row is [ErrMultiple], an unknown column is told before anything is sent.
 func (t Table[T]) GetOrCreate(ctx context.Context, key Key, defaults func(*T)) (row T, created bool, err error) {
-	k, err := t.keyOf(key)
-	if err != nil {
-		return row, false, err
+	list := newList(make([]T, 1))
+	k, err := t.keyOf(key, list)
+	if err == nil {
+		created, err = k.race(ctx, k.read, list.filler(defaults))
 	}
-	row, created, err = k.race(ctx, func(ctx context.Context) (T, bool, error) {
-		row, err := k.found.Get(ctx)
-		if errors.Is(err, ErrNotFound) {
-			return row, false, nil
-		}
-		return row, err == nil, err
-	}, defaults)
+	row, err = found(&list.rows[0], err)
 	return row, created, err
 }
 
@@ -38,209 +32,230 @@ func (t Table[T]) GetOrCreate(ctx context.Context, key Key, defaults func(*T)) (
 //
 // What [Table.GetOrCreate] says of callers at a time, blocks and errors holds here too.
 func (t Table[T]) UpdateOrCreate(ctx context.Context, key Key, update Set, create func(*T)) (row T, created bool, err error) {
-	k, err := t.keyOf(key)
+	list := newList(make([]T, 1))
+	k, err := t.keyOf(key, list)
+	if err == nil {
+		created, err = k.updateOrCreate(ctx, update, list.filler(create))
+	}
+	row, err = found(&list.rows[0], err)
+	return row, created, err
+}
+
+// filler makes a function that changes the list's row of one that changes a row; nil of nil.
+func (l *listOf[T]) filler(fill func(*T)) func() {
+	if fill == nil {
+		return nil
+	}
+	return func() { fill(&l.rows[0]) }
+}
+
+// keyed is a row that is looked for by a key, as the one row of a list.
+type keyed struct {
+	query  // for the row
+	table  query
+	values []assignment
+	row    rowList
+}
+
+func (q *query) keyOf(key Key, row rowList) (*keyed, error) {
+	switch {
+	case q.err != nil:
+		return nil, q.err
+	case len(key) == 0:
+		return nil, fmt.Errorf("find a row of %s: the key has no columns", q.model.fullName())
+	}
+	values, err := q.model.assignments(key, true)
 	if err != nil {
-		return row, false, err
+		return nil, err
 	}
-	list, err := t.model.assignments(update, false)
-	if err != nil {
-		return row, false, err
-	}
-	if err := t.model.writable(list); err != nil {
-		return row, false, err
-	}
-	if create == nil {
-		if create, err = t.fromSet(list); err != nil {
-			return row, false, err
+	k := &keyed{query: *q, table: *q, values: values, row: row}
+	for _, v := range values {
+		c := fieldCondition{name: q.model.mapping.Columns[v.column].Name, op: "=", values: []any{v.value}}
+		if v.value == nil {
+			c = fieldCondition{name: c.name, op: "IS NULL"}
 		}
+		k.filter(c)
 	}
-	return k.race(ctx, func(ctx context.Context) (T, bool, error) { return k.updated(ctx, update) }, create)
+	return k, nil
 }
 
 // race finds the row or adds it, until one of the two succeeds.
-func (k *keyed[T]) race(ctx context.Context, find func(context.Context) (T, bool, error), fill func(*T)) (row T, created bool, err error) {
+func (k *keyed) race(ctx context.Context, find func(context.Context) error, fill func()) (created bool, err error) {
 	for try := range maxRaces {
-		row, found, err := find(ctx)
+		err := find(ctx)
 		switch {
-		case err != nil && k.again(ctx, err):
+		case k.again(ctx, err):
 			continue
-		case found || err != nil:
-			return row, false, err
+		case !errors.Is(err, ErrNotFound):
+			return false, err
 		}
 		// Not added, and not found the time before: then it is another constraint that is in the way, or a snapshot that does not show the
 		// row. The plain INSERT says which.
-		row, created, err = k.create(ctx, fill, try > 0)
-		if err != nil && k.again(ctx, err) {
+		created, err := k.create(ctx, fill, try > 0)
+		if k.again(ctx, err) {
 			continue
 		}
 		if created || err != nil {
-			return row, created, err
+			return created, err
 		}
 	}
-	return row, false, fmt.Errorf("find or create a row of %s: it was added and deleted %d times by others", k.t.model.fullName(), maxRaces)
+	return false, fmt.Errorf("find or create a row of %s: it was added and deleted %d times by others", k.model.fullName(), maxRaces)
 }
 
 // again reports whether an error is a deadlock or its like among those who add the same row: a new try is a new transaction outside a block,
 // and only there.
-func (k *keyed[T]) again(ctx context.Context, err error) bool {
-	return db.KindOf(err).Retryable() && !errors.Is(err, db.ErrOutcomeUnknown) && !k.t.conn.InBlock(ctx) && ctx.Err() == nil
+func (k *keyed) again(ctx context.Context, err error) bool {
+	return err != nil && db.KindOf(err).Retryable() && !errors.Is(err, db.ErrOutcomeUnknown) && !k.conn.InBlock(ctx) && ctx.Err() == nil
 }
 
-// keyed is a row that is looked for by a key.
-type keyed[T any] struct {
-	t      Table[T]
-	values []assignment
-	found  Query[T]
-}
+// read reads the row.
+func (k *keyed) read(ctx context.Context) error { return k.readBy(ctx, k.query) }
 
-func (t Table[T]) keyOf(key Key) (*keyed[T], error) {
-	switch {
-	case t.err != nil:
-		return nil, t.err
-	case len(key) == 0:
-		return nil, fmt.Errorf("find a row of %s: the key has no columns", t.model.fullName())
+func (k *keyed) readBy(ctx context.Context, q query) error {
+	err := q.get(ctx, k.row.scratch().Addr())
+	if err == nil {
+		k.row.store(0)
 	}
-	values, err := t.model.assignments(key, true)
-	if err != nil {
-		return nil, err
-	}
-	found := t.Query
-	found.where = slices.Clip(found.where)
-	for _, v := range values {
-		c := fieldCondition{name: t.model.mapping.Columns[v.column].Name, op: "=", values: []any{v.value}}
-		if v.value == nil {
-			c = fieldCondition{name: c.name, op: "IS NULL"}
-		}
-		found.where = append(found.where, c)
-	}
-	return &keyed[T]{t, values, found}, nil
+	return err
 }
 
 // create adds the row. Unless it is to insist, created is false without an error where a row with one of its unique keys is there.
-func (k *keyed[T]) create(ctx context.Context, fill func(*T), insist bool) (row T, created bool, err error) {
-	if err := k.t.set(&row, k.values); err != nil {
-		return row, false, err
+func (k *keyed) create(ctx context.Context, fill func(), insist bool) (created bool, err error) {
+	k.row.scratch().SetZero()
+	if err := k.set(k.values); err != nil {
+		return false, err
 	}
+	k.row.store(0)
 	if fill != nil {
-		fill(&row)
-	}
-	if k.t.bulk.validated {
-		if err := k.t.FullClean(ctx, []T{row}); err != nil {
-			return row, false, err
-		}
+		fill()
 	}
 	if insist {
-		err = k.t.Create(ctx, &row)
-		return row, err == nil, err
+		_, err = k.table.bulkCreate(ctx, k.row, nil)
+		return err == nil, err
 	}
-	created, err = k.t.createUnlessThere(ctx, &row)
-	return row, created, err
+	return k.createUnlessThere(ctx)
 }
 
-// createUnlessThere adds a row, or does nothing where one with one of its unique keys is there.
-func (t Table[T]) createUnlessThere(ctx context.Context, row *T) (created bool, err error) {
-	c, err := t.creator(ctx, nil, 1)
+// createUnlessThere adds the row, or does nothing where one with one of its unique keys is there.
+func (k *keyed) createUnlessThere(ctx context.Context) (created bool, err error) {
+	c, err := k.table.creator(ctx, nil, k.row)
 	if err != nil {
 		return false, err
 	}
-	rows := []T{*row}
-	plan := *groups(c.plans, batch[T]{rows: rows})[0].plan
+	all := batch{rows: k.row}
+	if err := c.check(ctx, all); err != nil {
+		return false, err
+	}
+	g := c.groups(k.row)[0]
+	plan := *g.plan
+	plan.ignore = !k.conn.Dialect().Features().OnDuplicateKey
+	g.plan = &plan
 	n := int64(0)
 	insert := func(ctx context.Context) error {
-		n, err = c.values.statement(ctx, &plan, rows)
+		n, err = c.insert(ctx, g)
 		return err
 	}
-	switch {
-	case !t.conn.Dialect().Features().OnDuplicateKey:
-		plan.ignore = true
-		err = insert(ctx)
-	case t.conn.InBlock(ctx):
-		err = t.conn.Atomic(ctx, insert) // the failed statement is undone, so that the block stays usable
-	default:
+	if k.conn.InBlock(ctx) {
+		err = k.conn.Atomic(ctx, insert) // a failed statement is undone, so that the block stays usable
+	} else {
 		err = insert(ctx)
 	}
-	switch {
+	k.model.forget(k.conn, err)
+	switch m, misfits := errors.AsType[*misfit](err); {
+	case misfits:
+		return false, c.writer(1).misfitError(ctx, all, m)
 	case errors.Is(err, db.ErrUnique):
 		return false, nil
 	case err != nil && aboutRow(err):
-		return false, c.writer(1).rowError(ctx, batch[T]{rows: rows}, 0, err)
-	case err != nil:
-		return false, err
+		return false, c.writer(1).rowError(ctx, all, 0, err)
 	}
-	*row = rows[0]
-	return n > 0, nil
+	return n > 0, err
 }
 
-// updated sets the columns of the row that is there, and returns it as it is then. The row is locked first, and found by its primary key
-// afterwards: the update may set a column of the key that it was looked for by.
-func (k *keyed[T]) updated(ctx context.Context, set Set) (row T, found bool, err error) {
-	if len(k.t.model.mapping.Keys) == 0 {
-		return row, false, fmt.Errorf("update or create in %s: %w", k.t.model.fullName(), ErrNoKey)
+// updateOrCreate sets columns of the row, or adds it.
+func (k *keyed) updateOrCreate(ctx context.Context, update Set, create func()) (created bool, err error) {
+	list, err := k.model.assignments(update, false)
+	if err != nil {
+		return false, err
 	}
-	err = k.t.conn.Atomic(ctx, func(ctx context.Context) error {
-		row, err = k.found.ForUpdate().Get(ctx)
-		if errors.Is(err, ErrNotFound) {
-			return nil
+	if err := k.model.writable(list); err != nil {
+		return false, err
+	}
+	if create == nil {
+		if create, err = k.fromSet(list); err != nil {
+			return false, err
 		}
-		if found = err == nil; !found || len(set) == 0 {
+	}
+	return k.race(ctx, func(ctx context.Context) error { return k.updated(ctx, update) }, create)
+}
+
+// updated sets the columns of the row that is there, and reads it as it is then. The row is locked first, and found by its primary key
+// afterwards: the update may set a column of the key that it was looked for by.
+func (k *keyed) updated(ctx context.Context, set Set) error {
+	if len(k.model.mapping.Keys) == 0 {
+		return fmt.Errorf("update or create in %s: %w", k.model.fullName(), ErrNoKey)
+	}
+	locked := k.query
+	locked.lock = &lock{}
+	return k.conn.Atomic(ctx, func(ctx context.Context) error {
+		if err := k.readBy(ctx, locked); err != nil || len(set) == 0 {
 			return err
 		}
-		same, err := k.t.same(&row)
+		same, err := k.same()
 		if err != nil {
 			return err
 		}
-		if _, err := same.Update(ctx, set); err != nil {
+		if _, err := same.update(ctx, set); err != nil {
 			return err
 		}
-		row, err = same.Get(ctx)
-		return err
+		return k.readBy(ctx, same)
 	})
-	return row, found, err
 }
 
-// same is the query for a row by its primary key.
-func (t Table[T]) same(row *T) (Query[T], error) {
-	r := structRecord[T](t.model.mapping, t.model.mapping.Keys, t.model.fullName())
-	*r.scratch = *row
-	q := t.Query
+// same is the query for the row by its primary key.
+func (k *keyed) same() (query, error) {
+	q := k.table
+	k.row.load(0)
+	r := structRecord(q.model.mapping, q.model.mapping.Keys, q.model.fullName(), k.row.scratch())
 	for i, c := range r.cells {
 		value, err := c.Value()
 		if err != nil {
 			return q, r.fail(i, err)
 		}
-		q.where = append(slices.Clip(q.where), fieldCondition{name: r.names[i], op: "=", values: []any{value}})
+		q.filter(fieldCondition{name: r.names[i], op: "=", values: []any{value}})
 	}
 	return q, nil
 }
 
-// set puts values into a row's fields.
-func (t Table[T]) set(row *T, values []assignment) error {
+// set puts values into the scratch's fields.
+func (k *keyed) set(values []assignment) error {
 	columns := make([]int, len(values))
 	for n, v := range values {
 		columns[n] = v.column
 	}
-	r := structRecord[T](t.model.mapping, columns, t.model.fullName())
-	*r.scratch = *row
+	r := structRecord(k.model.mapping, columns, k.model.fullName(), k.row.scratch())
 	for n, v := range values {
 		if err := r.cells[n].Scan(v.value); err != nil {
 			return r.fail(n, err)
 		}
 	}
-	*row = *r.scratch
 	return nil
 }
 
-// fromSet makes a new row of an update's values.
-func (t Table[T]) fromSet(list []assignment) (func(*T), error) {
+// fromSet makes a function that gives the row an update's values.
+func (k *keyed) fromSet(list []assignment) (func(), error) {
 	for _, a := range list {
 		if _, computed := a.value.(Expression); computed {
 			return nil, fmt.Errorf("update or create in %s: the column %q is set to an expression, which has no row to start from; say what a new row has",
-				t.model.fullName(), t.model.mapping.Columns[a.column].Name)
+				k.model.fullName(), k.model.mapping.Columns[a.column].Name)
 		}
 	}
-	var probe T
-	if err := t.set(&probe, list); err != nil {
+	if err := k.set(list); err != nil {
 		return nil, err
 	}
-	return func(row *T) { _ = t.set(row, list) }, nil // which the probe has shown to work
+	return func() {
+		k.row.load(0)
+		_ = k.set(list) // which has worked above
+		k.row.store(0)
+	}, nil
 }

@@ -3,11 +3,9 @@ package table
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
-	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/dialect"
 )
 
@@ -62,7 +60,6 @@ type insertions struct {
 	readBack bool
 	optional []int // columns that a row with a zero value leaves out
 	plans    map[uint64]*insertion
-	makesKey *bool // the database makes a key of 0; nil: not asked yet
 }
 
 // plan checks the options against the type.
@@ -129,16 +126,6 @@ func (c *creation) planConflicts(p *insertions, d dialect.Dialect) error {
 	return nil
 }
 
-// omitted returns which of the optional columns a row leaves out.
-func (p *insertions) omitted(row reflect.Value) (mask uint64) {
-	for n, i := range p.optional {
-		if row.FieldByIndex(p.model.mapping.Columns[i].Index).IsZero() {
-			mask |= 1 << n
-		}
-	}
-	return mask
-}
-
 // of returns the plan for rows that leave out these columns.
 func (p *insertions) of(mask uint64) *insertion {
 	if known := p.plans[mask]; known != nil {
@@ -169,49 +156,27 @@ func (p *insertions) of(mask uint64) *insertion {
 }
 
 // group is rows of a batch that leave out the same columns.
-type group[T any] struct {
+type group struct {
 	plan   *insertion
 	places []int // in the batch; nil: all of it
-	rows   []T
-	old    []T // the rows as they were, where the database overwrites more than what they left out; else nil
+	rows   rowList
+	old    rowList // the rows as they were, where the database overwrites more than what they left out; else nil
 }
 
-func newGroup[T any](plan *insertion, places []int, rows []T) group[T] {
-	g := group[T]{plan: plan, places: places, rows: rows}
+func newGroup(plan *insertion, places []int, rows rowList) group {
+	g := group{plan: plan, places: places, rows: rows}
 	if len(plan.returning) > len(plan.omitted) {
-		g.old = slices.Clone(rows)
+		g.old = rows.pick(nil)
 	}
 	return g
 }
 
-// groups sorts a batch's rows by what they leave out. Nearly always there is one group.
-func groups[T any](p *insertions, b batch[T]) []group[T] {
-	if len(p.optional) == 0 {
-		return []group[T]{newGroup(p.of(0), nil, b.rows)}
+// place is the place in the batch of the group's row n.
+func (g group) place(n int) int {
+	if g.places == nil {
+		return n
 	}
-	masks := make([]uint64, len(b.rows))
-	same := true
-	for i := range b.rows {
-		masks[i] = p.omitted(reflect.ValueOf(&b.rows[i]).Elem())
-		same = same && masks[i] == masks[0]
-	}
-	if same {
-		return []group[T]{newGroup(p.of(masks[0]), nil, b.rows)}
-	}
-	var order []uint64
-	places, rows := map[uint64][]int{}, map[uint64][]T{}
-	for i, mask := range masks {
-		if places[mask] == nil {
-			order = append(order, mask)
-		}
-		places[mask] = append(places[mask], i)
-		rows[mask] = append(rows[mask], b.rows[i])
-	}
-	list := make([]group[T], len(order))
-	for n, mask := range order {
-		list[n] = newGroup(p.of(mask), places[mask], rows[mask])
-	}
-	return list
+	return g.places[n]
 }
 
 // writeInto writes INSERT INTO table (columns).
@@ -255,38 +220,44 @@ func (p *insertion) writeReturning(b *builder, m *model) {
 }
 
 // readBack takes rows that an INSERT returns into the rows that it was given, in their order.
-type readBack[T any] struct {
-	record *record[T]
-	rows   []T
+type readBack struct {
+	record *record
+	rows   rowList
 	next   int
 }
 
-func newReadBack[T any](m *model, plan *insertion, rows []T) *readBack[T] {
-	r := &readBack[T]{record: structRecord[T](m.mapping, plan.returning, m.fullName()), rows: rows}
-	r.load()
+func newReadBack(m *model, plan *insertion, rows rowList) *readBack {
+	r := &readBack{rows: rows}
+	if len(plan.returning) > 0 {
+		r.record = structRecord(m.mapping, plan.returning, m.fullName(), rows.scratch())
+		r.load()
+	}
 	return r
 }
 
 // load puts the row that comes next into the scratch, so that the fields that are not read back stay.
-func (r *readBack[T]) load() {
-	if r.next < len(r.rows) {
-		*r.record.scratch = r.rows[r.next]
+func (r *readBack) load() {
+	if r.next < r.rows.len() {
+		r.rows.load(r.next)
 	}
 }
 
 // keep takes what was read into the row that it belongs to.
-func (r *readBack[T]) keep() {
-	if r.next < len(r.rows) {
-		r.rows[r.next] = *r.record.scratch
+func (r *readBack) keep() {
+	if r.next < r.rows.len() {
+		r.rows.store(r.next)
 	}
 	r.next++
 	r.load()
 }
 
+// layout is the record, for a statement that returns what is read back.
+func (r *readBack) layout([]string) (*record, error) { return r.record, nil }
+
 // check makes sure that every row came back.
-func (r *readBack[T]) check() error {
-	if r.next != len(r.rows) {
-		return fmt.Errorf("the database returned %d rows for %d that were sent; a trigger or a rule may have left some out", r.next, len(r.rows))
+func (r *readBack) check() error {
+	if r.next != r.rows.len() {
+		return fmt.Errorf("the database returned %d rows for %d that were sent; a trigger or a rule may have left some out", r.next, r.rows.len())
 	}
 	return nil
 }
@@ -299,72 +270,44 @@ func (p *insertions) supports(server dialect.Server) {
 }
 
 // onlyUniqueKey refuses an upsert on a database where any unique key sets the update off, unless on is the only one that these rows could
-// violate.
-func (p *insertions) onlyUniqueKey(ctx context.Context, q dialect.Queryer, d dialect.Dialect, name string) error {
-	if !p.base.upsert || len(p.base.on) == 0 || !d.Features().OnDuplicateKey {
-		return nil
-	}
-	t, err := d.Table(ctx, q, name)
+// violate: of another, the database makes a part where the row does not give it, and then it is new.
+func (c *creator) onlyUniqueKey(ctx context.Context) error {
+	d, base := c.conn.Dialect(), c.plans.base
+	t, err := d.Table(ctx, c.conn, c.model.quoted(d))
 	if err != nil {
 		return err
 	}
-	on := make([]string, len(p.base.on))
-	for n, i := range p.base.on {
-		on[n] = p.model.mapping.Columns[i].Name
+	on := make([]string, len(base.on))
+	for n, i := range base.on {
+		on[n] = c.model.mapping.Columns[i].Name
 	}
-	found := slices.ContainsFunc(t.Keys, func(k dialect.Key) bool { return sameSet(k.Columns, on) })
 	for _, k := range t.Unique {
 		if sameSet(k.Columns, on) {
 			continue
 		}
-		if !p.madeByDatabase(k.Columns) {
+		made := c.madeByDatabase(k.Columns)
+		if made < 0 {
 			return fmt.Errorf("on %s any unique key sets the update off, and %s (%s) is one beside (%s); leave the columns out to accept that: %w",
 				d.Name(), k.Name, strings.Join(k.Columns, ", "), strings.Join(on, ", "), ErrConflictOption)
 		}
+		c.makesKey = c.isZero(made)
 	}
-	if !found {
-		return fmt.Errorf("table %s has no unique key of (%s) without NULLs: %w", p.model.fullName(), strings.Join(on, ", "), ErrConflictOption)
+	if !slices.ContainsFunc(t.Keys, func(k dialect.Key) bool { return sameSet(k.Columns, on) }) {
+		return fmt.Errorf("table %s has no unique key of (%s) without NULLs: %w", c.model.fullName(), strings.Join(on, ", "), ErrConflictOption)
 	}
 	return nil
 }
 
-// madeByDatabase reports whether a key cannot conflict because the database makes a part of it.
-func (p *insertions) madeByDatabase(columns []string) bool {
-	return slices.ContainsFunc(columns, func(name string) bool {
-		i := p.model.mapping.Column(name)
-		return i >= 0 && p.model.mapping.Columns[i].Auto
-	})
+// madeByDatabase returns the column of a key that the database makes where it is zero, or -1.
+func (c *creator) madeByDatabase(key []string) int {
+	for _, name := range key {
+		if i := c.model.mapping.Column(name); i >= 0 && c.model.mapping.Columns[i].Auto {
+			return i
+		}
+	}
+	return -1
 }
 
 func sameSet(a, b []string) bool {
 	return len(a) == len(b) && !slices.ContainsFunc(a, func(s string) bool { return !slices.Contains(b, s) })
-}
-
-// zeroKey returns the first row whose key is 0 where the database would take that for "make one": in an AUTO_INCREMENT column of MySQL that
-// the type does not mark auto. It returns -1 where there is none.
-func zeroKey[T any](ctx context.Context, p *insertions, conn *db.DB, rows []T) (row, column int, err error) {
-	d, keys := conn.Dialect(), p.model.mapping.Keys
-	if !d.Features().ZeroMakesKey || len(keys) != 1 || p.makesKey != nil && !*p.makesKey {
-		return -1, -1, nil
-	}
-	c := p.model.mapping.Columns[keys[0]]
-	if c.Auto {
-		return -1, -1, nil
-	}
-	zero := slices.IndexFunc(rows, func(r T) bool {
-		field := reflect.ValueOf(&r).Elem().FieldByIndex(c.Index)
-		return (field.CanInt() || field.CanUint()) && field.IsZero()
-	})
-	if zero >= 0 && p.makesKey == nil {
-		t, err := d.Table(ctx, conn, p.model.quoted(d))
-		if err != nil {
-			return -1, -1, err
-		}
-		described, _ := t.Column(c.Name)
-		p.makesKey = &described.Auto
-	}
-	if zero < 0 || !*p.makesKey {
-		return -1, -1, nil
-	}
-	return zero, keys[0], nil
 }

@@ -15,15 +15,15 @@ import (
 
 // arraysInsert sends rows to PostgreSQL: as one COPY where nothing is read back and no conflict is handled, else as
 // INSERT … SELECT … FROM unnest of one array for each column.
-type arraysInsert[T any] struct {
-	c      *creator[T]
+type arraysInsert struct {
+	c      *creator
 	shape  *shape
-	byPlan map[*insertion]*columnArrays[T]
+	byPlan map[*insertion]*columnArrays
 }
 
 // columnArrays are the parameters of a statement with unnest.
-type columnArrays[T any] struct {
-	record *record[T]
+type columnArrays struct {
+	record *record
 	source *unnest
 	sql    string
 	binary *arrays // nil where the connection is not pgx's
@@ -82,12 +82,12 @@ func (u *unnest) value(i int) string {
 }
 
 // copies reports whether a plan's rows can be sent with COPY.
-func (a *arraysInsert[T]) copies(plan *insertion) bool {
+func (a *arraysInsert) copies(plan *insertion) bool {
 	if len(plan.returning) > 0 || plan.ignore || plan.upsert || len(plan.assigned) > 0 || len(plan.columns) == 0 || !a.c.native {
 		return false
 	}
 	return !slices.ContainsFunc(plan.columns, func(i int) bool {
-		c := a.c.q.model.mapping.Columns[i]
+		c := a.c.model.mapping.Columns[i]
 		return !a.shape.column(c.Name).binary() || cell.Array(c.Type, c.JSON)
 	})
 }
@@ -95,12 +95,15 @@ func (a *arraysInsert[T]) copies(plan *insertion) bool {
 // minCopied is the number of rows from which on COPY pays for the transaction and the check that it needs.
 const minCopied = 500
 
-func (a *arraysInsert[T]) insert(ctx context.Context, g group[T]) (int64, error) {
-	if len(g.rows) >= minCopied && a.copies(g.plan) {
+func (a *arraysInsert) insert(ctx context.Context, g group) (int64, error) {
+	if g.rows.len() >= minCopied && a.copies(g.plan) {
 		return a.copyChecked(ctx, g)
 	}
-	if len(g.plan.columns) == 0 {
+	switch {
+	case len(g.plan.columns) == 0:
 		return a.defaults(ctx, g)
+	case g.rows.len() == 1 && a.c.native && len(g.plan.assigned) == 0:
+		return a.single(ctx, g)
 	}
 	return a.unnest(ctx, g)
 }
@@ -111,8 +114,8 @@ var errShapeChanged = errors.New("the table's columns were changed while rows we
 // copyChecked sends a group's rows with COPY. The server takes binary values for what the column is, and could take an old type's for a new
 // one's, so the columns are read again in the same transaction, in which COPY has locked the table against changes. Arrays say their type
 // and need no check.
-func (a *arraysInsert[T]) copyChecked(ctx context.Context, g group[T]) (n int64, err error) {
-	m, conn := a.c.q.model, a.c.q.conn
+func (a *arraysInsert) copyChecked(ctx context.Context, g group) (n int64, err error) {
+	m, conn := a.c.model, a.c.conn
 	for range 3 {
 		err = conn.Atomic(ctx, func(ctx context.Context) error {
 			if n, err = a.copy(ctx, g); err != nil {
@@ -137,8 +140,8 @@ func (a *arraysInsert[T]) copyChecked(ctx context.Context, g group[T]) (n int64,
 }
 
 // copy sends a group's rows with COPY.
-func (a *arraysInsert[T]) copy(ctx context.Context, g group[T]) (n int64, err error) {
-	m, conn := a.c.q.model, a.c.q.conn
+func (a *arraysInsert) copy(ctx context.Context, g group) (n int64, err error) {
+	m, conn := a.c.model, a.c.conn
 	record := a.c.recordOf(g.plan)
 	oids := make([]uint32, len(g.plan.columns))
 	for k, i := range g.plan.columns {
@@ -158,34 +161,26 @@ func (a *arraysInsert[T]) copy(ctx context.Context, g group[T]) (n int64, err er
 	})
 	switch {
 	case reader.err != nil:
-		return 0, &misfit{row: g.place(reader.next - 1), err: reader.err}
+		return 0, &misfit{row: reader.next - 1, err: reader.err}
 	case err == nil:
 		return n, nil
 	}
 	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
-		if row, column, ok := copyLine(pe); ok && row < len(g.rows) {
-			return 0, &misfit{row: g.place(row), column: column, err: err}
+		if row, column, ok := copyLine(pe); ok && row < g.rows.len() {
+			return 0, &misfit{row: row, column: column, err: err}
 		}
 	}
 	return 0, err
 }
 
-// place is the place in the batch of the group's row n.
-func (g group[T]) place(n int) int {
-	if g.places == nil {
-		return n
-	}
-	return g.places[n]
-}
-
 // defaults inserts rows of which the database makes every column.
-func (a *arraysInsert[T]) defaults(ctx context.Context, g group[T]) (int64, error) {
-	m := a.c.q.model
-	b := newBuilder(a.c.q.conn)
+func (a *arraysInsert) defaults(ctx context.Context, g group) (int64, error) {
+	m := a.c.model
+	b := newBuilder(a.c.conn)
 	g.plan.writeInto(b, m)
 	b.write(" SELECT ").list(len(g.plan.assigned), func(i int) { m.writeValue(b, g.plan.assigned[i].value) })
 	b.write(" FROM generate_series(1, ?::int8)")
-	b.args = append(b.args, int64(len(g.rows)))
+	b.args = append(b.args, int64(g.rows.len()))
 	g.plan.writeConflict(b, m)
 	g.plan.writeReturning(b, m)
 	st, err := b.statement()
@@ -196,21 +191,22 @@ func (a *arraysInsert[T]) defaults(ctx context.Context, g group[T]) (int64, erro
 }
 
 // returning sends a statement whose arguments are plain.
-func (a *arraysInsert[T]) returning(ctx context.Context, g group[T], st statement) (int64, error) {
+func (a *arraysInsert) returning(ctx context.Context, g group, st statement) (int64, error) {
 	if len(g.plan.returning) == 0 {
-		return affect(ctx, a.c.q.conn, st)
+		return affect(ctx, a.c.conn, st)
 	}
-	back := newReadBack(a.c.q.model, g.plan, g.rows)
-	lay := func([]string) (*record[T], error) { return back.record, nil }
-	if err := fetch(ctx, a.c.q.conn, st, lay, false, func(*record[T]) { back.keep() }); err != nil {
+	back := newReadBack(a.c.model, g.plan, g.rows)
+	if err := fetch(ctx, a.c.conn, st, back.layout, false, back.keep); err != nil {
 		return 0, err
 	}
-	return int64(len(g.rows)), back.check()
+	if g.plan.ignore {
+		return int64(back.next), nil
+	}
+	return int64(g.rows.len()), back.check()
 }
 
 // unnest sends a group's rows as arrays. The rows are inserted in the order of the arrays, so generated keys are given out in it.
-func (a *arraysInsert[T]) unnest(ctx context.Context, g group[T]) (n int64, err error) {
-	m, conn := a.c.q.model, a.c.q.conn
+func (a *arraysInsert) unnest(ctx context.Context, g group) (int64, error) {
 	p, extra, err := a.prepare(g.plan)
 	if err != nil {
 		return 0, err
@@ -225,17 +221,56 @@ func (a *arraysInsert[T]) unnest(ctx context.Context, g group[T]) (n int64, err 
 	if err := p.record.fill(p.binary, g.rows); err != nil {
 		return 0, err
 	}
+	return a.send(ctx, g, p.sql, p.binary.oids(), p.binary.finish())
+}
+
+// single sends one row as INSERT … VALUES (…), which is planned and run faster than an array for each column. Here too each parameter
+// says its type.
+func (a *arraysInsert) single(ctx context.Context, g group) (int64, error) {
+	source := a.shape.unnestOf(a.c.model, g.plan.columns)
+	b := newBuilder(a.c.conn)
+	g.plan.writeInto(b, a.c.model)
+	b.write(" VALUES (").list(len(source.types), func(i int) {
+		b.write("?::", source.types[i])
+		if source.casts[i] != "" {
+			b.write("::", source.casts[i])
+		}
+	}).write(")")
+	g.plan.writeConflict(b, a.c.model)
+	g.plan.writeReturning(b, a.c.model)
+	st, err := b.statement()
+	if err != nil {
+		return 0, err
+	}
+	record := a.c.recordOf(g.plan)
+	g.rows.load(0)
+	params := make([][]byte, len(record.cells))
+	for i, c := range record.cells {
+		value, null, err := appendParam([]byte{}, c, source.elements[i], source.casts[i] != "")
+		if err != nil {
+			return 0, &misfit{row: 0, err: record.fail(i, err)}
+		}
+		if !null {
+			params[i] = value
+		}
+	}
+	return a.send(ctx, g, st.sql, source.elements, params)
+}
+
+// send sends a statement whose parameters are encoded, and takes what it returns into the group's rows.
+func (a *arraysInsert) send(ctx context.Context, g group, sql string, oids []uint32, params [][]byte) (n int64, err error) {
+	m := a.c.model
 	back := newReadBack(m, g.plan, g.rows)
 	results := make([]format, len(g.plan.returning))
 	for k, i := range g.plan.returning {
 		oid := a.shape.column(m.mapping.Columns[i].Name).oid
 		results[k] = format{oid, pgbinary.CanDecode(oid)}
 	}
-	err = conn.Exchange(ctx, dialect.Exchange{
-		Query: p.sql,
+	err = a.c.conn.Exchange(ctx, dialect.Exchange{
+		Query: sql,
 		Send: func(ctx context.Context, live dialect.Live) (int64, error) {
-			n, err = sendNative(ctx, live.PGX, p.sql, p.binary.oids(), p.binary.finish(), results, func(row [][]byte) error {
-				if err := back.record.decode(results, row); err != nil {
+			n, err = sendNative(ctx, live.PGX, sql, oids, params, results, func(formats []format, row [][]byte) error {
+				if err := back.record.decode(formats, row); err != nil {
 					return err
 				}
 				back.keep()
@@ -247,6 +282,8 @@ func (a *arraysInsert[T]) unnest(ctx context.Context, g group[T]) (n int64, err 
 	switch {
 	case err != nil:
 		return 0, ownError(err)
+	case len(g.plan.returning) > 0 && g.plan.ignore:
+		return n, nil
 	case len(g.plan.returning) > 0:
 		return n, back.check()
 	}
@@ -255,15 +292,15 @@ func (a *arraysInsert[T]) unnest(ctx context.Context, g group[T]) (n int64, err 
 
 // prepare makes a plan's statement and the room for its parameters, once for the call. extra are the arguments of expressions, which stand
 // before the arrays.
-func (a *arraysInsert[T]) prepare(plan *insertion) (p *columnArrays[T], extra []any, err error) {
-	m, conn := a.c.q.model, a.c.q.conn
+func (a *arraysInsert) prepare(plan *insertion) (p *columnArrays, extra []any, err error) {
+	m, conn := a.c.model, a.c.conn
 	expressions := newBuilder(conn)
 	expressions.list(len(plan.assigned), func(i int) { m.writeValue(expressions, plan.assigned[i].value) })
 	extra = expressions.args
 	if p = a.byPlan[plan]; p != nil {
 		return p, extra, nil
 	}
-	p = &columnArrays[T]{record: a.c.recordOf(plan), source: a.shape.unnestOf(m, plan.columns)}
+	p = &columnArrays{record: a.c.recordOf(plan), source: a.shape.unnestOf(m, plan.columns)}
 	b := newBuilder(conn)
 	plan.writeInto(b, m)
 	b.write(" SELECT ").list(len(plan.columns), func(i int) { b.write(p.source.value(i)) })
@@ -290,10 +327,10 @@ func (a *arraysInsert[T]) prepare(plan *insertion) (p *columnArrays[T], extra []
 }
 
 // fill puts the rows' values into arrays.
-func (r *record[T]) fill(a *arrays, rows []T) error {
-	a.reset(len(rows))
-	for row := range rows {
-		*r.scratch = rows[row]
+func (r *record) fill(a *arrays, rows rowList) error {
+	a.reset(rows.len())
+	for row := range rows.len() {
+		rows.load(row)
 		for i, c := range r.cells {
 			if err := a.add(i, c); err != nil {
 				return &misfit{row: row, err: r.fail(i, err)}
@@ -304,10 +341,10 @@ func (r *record[T]) fill(a *arrays, rows []T) error {
 }
 
 // literals writes the rows' values as array literals, which every driver sends.
-func (r *record[T]) literals(rows []T) ([]any, error) {
+func (r *record) literals(rows rowList) ([]any, error) {
 	texts := make([][]*string, len(r.cells))
-	for row := range rows {
-		*r.scratch = rows[row]
+	for row := range rows.len() {
+		rows.load(row)
 		for i, c := range r.cells {
 			value, err := c.Value()
 			var text *string
@@ -329,7 +366,7 @@ func (r *record[T]) literals(rows []T) ([]any, error) {
 	return args, nil
 }
 
-// misfit is an error about one row of a batch, which is known.
+// misfit is an error about one row of those that were to be sent, whose place among them is known.
 type misfit struct {
 	row    int
 	column string

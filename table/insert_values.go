@@ -4,9 +4,8 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"reflect"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/drover-dev/drover/internal/dialect"
 )
@@ -14,9 +13,9 @@ import (
 // maxValuesRows is how many rows an INSERT … VALUES has at most on SQLite, where more only take longer to compile.
 const maxValuesRows = 500
 
-// valuesInsert sends rows as INSERT … VALUES (…), (…), the form of databases without arrays, and of single rows everywhere.
-type valuesInsert[T any] struct {
-	c *creator[T]
+// valuesInsert sends rows as INSERT … VALUES (…), (…), the form of databases without arrays.
+type valuesInsert struct {
+	c *creator
 	// prepared are the statements of this call by their text, kept on the connection where it has several batches.
 	prepared map[string]preparedStmt
 	args     []driver.NamedValue
@@ -28,8 +27,8 @@ type preparedStmt struct {
 }
 
 // rowsPerStatement is how many rows one statement takes.
-func (v *valuesInsert[T]) rowsPerStatement(plan *insertion) int {
-	f := v.c.q.conn.Dialect().Features()
+func (v *valuesInsert) rowsPerStatement(plan *insertion) int {
+	f := v.c.conn.Dialect().Features()
 	n := f.MaxParams / max(1, len(plan.columns))
 	switch {
 	case len(plan.columns)+len(plan.assigned) == 0 && !f.EmptyColumns:
@@ -41,12 +40,15 @@ func (v *valuesInsert[T]) rowsPerStatement(plan *insertion) int {
 }
 
 // insert sends a group's rows.
-func (v *valuesInsert[T]) insert(ctx context.Context, g group[T]) (int64, error) {
+func (v *valuesInsert) insert(ctx context.Context, g group) (int64, error) {
 	per := v.rowsPerStatement(g.plan)
 	var total int64
-	for first := 0; first < len(g.rows); first += per {
-		n, err := v.statement(ctx, g.plan, g.rows[first:min(first+per, len(g.rows))])
+	for first := 0; first < g.rows.len(); first += per {
+		n, err := v.statement(ctx, g.plan, g.rows.slice(first, min(first+per, g.rows.len())))
 		total += n
+		if m, ok := errors.AsType[*misfit](err); ok {
+			m.row += first
+		}
 		if err != nil {
 			return total, err
 		}
@@ -54,9 +56,9 @@ func (v *valuesInsert[T]) insert(ctx context.Context, g group[T]) (int64, error)
 	return total, nil
 }
 
-func (v *valuesInsert[T]) statement(ctx context.Context, plan *insertion, rows []T) (n int64, err error) {
-	m, conn := v.c.q.model, v.c.q.conn
-	st, err := v.build(plan, len(rows))
+func (v *valuesInsert) statement(ctx context.Context, plan *insertion, rows rowList) (n int64, err error) {
+	m, conn := v.c.model, v.c.conn
+	st, err := v.build(plan, rows.len())
 	if err != nil {
 		return 0, err
 	}
@@ -68,13 +70,10 @@ func (v *valuesInsert[T]) statement(ctx context.Context, plan *insertion, rows [
 	err = conn.Exchange(ctx, dialect.Exchange{
 		Query: st.sql,
 		Send: func(ctx context.Context, live dialect.Live) (int64, error) {
-			switch {
-			case live.PGX != nil:
-				n, err = v.sendNative(ctx, live.PGX, st.sql, args, back)
-			case plan.ignore && conn.Dialect().Features().OnDuplicateKey:
+			if plan.ignore && conn.Dialect().Features().OnDuplicateKey {
 				n, err = ignoring(ctx, live.Conn, st.sql, args)
-			default:
-				n, err = v.send(ctx, live, st.sql, args, len(plan.returning) > 0, back)
+			} else {
+				n, err = v.send(ctx, live, st.sql, args, back)
 			}
 			return n, err
 		},
@@ -85,16 +84,16 @@ func (v *valuesInsert[T]) statement(ctx context.Context, plan *insertion, rows [
 	case len(plan.returning) > 0 && plan.ignore:
 		return int64(back.next), nil
 	case len(plan.returning) > 0:
-		return int64(len(rows)), back.check()
+		return int64(rows.len()), back.check()
 	case plan.upsert:
-		return int64(len(rows)), nil // MySQL counts an updated row twice
+		return int64(rows.len()), nil // MySQL counts an updated row twice
 	}
 	return n, nil
 }
 
 // build makes the statement for n rows. Its arguments are those of the expressions alone, which every row has behind its values.
-func (v *valuesInsert[T]) build(plan *insertion, n int) (statement, error) {
-	m, conn := v.c.q.model, v.c.q.conn
+func (v *valuesInsert) build(plan *insertion, n int) (statement, error) {
+	m, conn := v.c.model, v.c.conn
 	b := newBuilder(conn)
 	plan.writeInto(b, m)
 	if len(plan.columns)+len(plan.assigned) == 0 && !b.dialect.Features().EmptyColumns {
@@ -131,15 +130,15 @@ func (v *valuesInsert[T]) build(plan *insertion, n int) (statement, error) {
 }
 
 // values are the rows' values one after another, with the arguments of the expressions behind each row's.
-func (v *valuesInsert[T]) values(plan *insertion, rows []T, extra []any) ([]driver.NamedValue, error) {
+func (v *valuesInsert) values(plan *insertion, rows rowList, extra []any) ([]driver.NamedValue, error) {
 	record := v.c.recordOf(plan)
 	values := v.args[:0]
-	for i := range rows {
-		*record.scratch = rows[i]
+	for i := range rows.len() {
+		rows.load(i)
 		for k, c := range record.cells {
 			value, err := c.Value()
 			if err != nil {
-				return nil, record.fail(k, err)
+				return nil, &misfit{row: i, err: record.fail(k, err)}
 			}
 			values = append(values, driver.NamedValue{Ordinal: len(values) + 1, Value: value})
 		}
@@ -151,33 +150,10 @@ func (v *valuesInsert[T]) values(plan *insertion, rows []T, extra []any) ([]driv
 	return values, nil
 }
 
-// sendNative runs the statement on pgx.
-func (v *valuesInsert[T]) sendNative(ctx context.Context, pc *pgx.Conn, sql string, values []driver.NamedValue, back *readBack[T]) (int64, error) {
-	args := make([]any, 0, len(values)+1)
-	args = append(args, binaryTypes)
-	for _, value := range values {
-		args = append(args, value.Value)
-	}
-	rows, err := pc.Query(ctx, sql, args...)
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
-	formats := formatsOf(rows.FieldDescriptions())
-	for rows.Next() {
-		if err := back.record.decode(formats, rows.RawValues()); err != nil {
-			return 0, err
-		}
-		back.keep()
-	}
-	rows.Close()
-	return rows.CommandTag().RowsAffected(), rows.Err()
-}
-
 // send runs the statement, prepared where it will be sent again.
-func (v *valuesInsert[T]) send(ctx context.Context, live dialect.Live, sql string, args []driver.NamedValue, returning bool, back *readBack[T]) (int64, error) {
-	if !v.c.keeps || live.Keep == nil || !v.c.q.conn.Dialect().Features().PreparedStream {
-		if !returning {
+func (v *valuesInsert) send(ctx context.Context, live dialect.Live, sql string, args []driver.NamedValue, back *readBack) (int64, error) {
+	if !v.c.keeps || live.Keep == nil || !v.c.conn.Dialect().Features().PreparedStream {
+		if back.record == nil {
 			result, err := dialect.ExecArgs(ctx, live.Conn, sql, args)
 			if err != nil {
 				return 0, err
@@ -199,7 +175,7 @@ func (v *valuesInsert[T]) send(ctx context.Context, live dialect.Live, sql strin
 		stmt.forget = live.Keep(stmt.Stmt)
 		v.prepared[sql] = stmt
 	}
-	if !returning {
+	if back.record == nil {
 		result, err := stmt.Exec(ctx, args)
 		if err != nil {
 			return 0, err
@@ -215,11 +191,11 @@ func (v *valuesInsert[T]) send(ctx context.Context, live dialect.Live, sql strin
 
 // close closes the statements that the call has prepared in a block that goes on. A transaction that has ended has closed them, and a
 // block that is broken will.
-func (v *valuesInsert[T]) close(ctx context.Context) {
-	if len(v.prepared) == 0 || !v.c.q.conn.InBlock(ctx) {
+func (v *valuesInsert) close(ctx context.Context) {
+	if len(v.prepared) == 0 || !v.c.conn.InBlock(ctx) {
 		return
 	}
-	_ = v.c.q.conn.Exchange(ctx, dialect.Exchange{Send: func(context.Context, dialect.Live) (int64, error) {
+	_ = v.c.conn.Exchange(ctx, dialect.Exchange{Send: func(context.Context, dialect.Live) (int64, error) {
 		var errs []error
 		for _, s := range v.prepared {
 			s.forget()
@@ -245,11 +221,8 @@ func ignoring(ctx context.Context, conn driver.Conn, sql string, args []driver.N
 		return 0, err
 	}
 	var kept int64
-	ask := fetching[int64]{st: statement{sql: "SELECT " + keptVariable}, lay: valueLayout[int64]("")}
-	ask.each = func(r *record[int64]) bool {
-		kept = r.row()
-		return true
-	}
+	ask := fetching{st: statement{sql: "SELECT " + keptVariable}, lay: valueLayout("", reflect.ValueOf(&kept))}
+	ask.each = func() bool { return true }
 	_, err = ask.driver(ctx, conn)
 	return n - kept, err
 }
@@ -257,9 +230,9 @@ func ignoring(ctx context.Context, conn driver.Conn, sql string, args []driver.N
 const keptVariable = "@drover_kept"
 
 // read takes the rows of INSERT … RETURNING.
-func (r *readBack[T]) read(rows driver.Rows) (int64, error) {
-	f := fetching[T]{lay: func([]string) (*record[T], error) { return r.record, nil }}
-	f.each = func(*record[T]) bool {
+func (r *readBack) read(rows driver.Rows) (int64, error) {
+	f := fetching{lay: r.layout}
+	f.each = func() bool {
 		r.keep()
 		return true
 	}

@@ -33,13 +33,13 @@ func (q Query[T]) ForUpdate(opts ...LockOption) Query[T] {
 		opt(q.lock)
 	}
 	if q.lock.noWait && q.lock.skipLocked {
-		return q.fail(fmt.Errorf("NoWait and SkipLocked exclude each other: %w", ErrLockUnsupported))
+		q.fail(fmt.Errorf("NoWait and SkipLocked exclude each other: %w", ErrLockUnsupported))
 	}
 	return q
 }
 
 // checkLock refuses what the database would refuse or forget.
-func (q Query[T]) checkLock(ctx context.Context) error {
+func (q *query) checkLock(ctx context.Context) error {
 	if q.lock == nil {
 		return nil
 	}
@@ -67,7 +67,7 @@ func (q Query[T]) checkLock(ctx context.Context) error {
 	return nil
 }
 
-func (q Query[T]) writeLock(b *builder) {
+func (q *query) writeLock(b *builder) {
 	if q.lock == nil || b.dialect.Features().SingleWriter {
 		return
 	}

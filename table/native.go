@@ -15,8 +15,8 @@ import (
 // columns come in these formats. It returns the number of affected rows.
 //
 // The statement is prepared once for a connection, where pgx's own statements are; where they are not (behind a pooler, say), it is sent whole.
-func sendNative(ctx context.Context, pc *pgx.Conn, sql string, oids []uint32, params [][]byte, results []format, each func(row [][]byte) error) (int64, error) {
-	formats := []int16{pgx.BinaryFormatCode}
+func sendNative(ctx context.Context, pc *pgx.Conn, sql string, oids []uint32, params [][]byte, results []format, each func(formats []format, row [][]byte) error) (int64, error) {
+	binary := []int16{pgx.BinaryFormatCode}
 	answer := make([]int16, len(results))
 	for i, r := range results {
 		if r.binary {
@@ -30,14 +30,18 @@ func sendNative(ctx context.Context, pc *pgx.Conn, sql string, oids []uint32, pa
 		if err != nil {
 			return 0, err
 		}
-		reader = pc.PgConn().ExecPrepared(ctx, description.Name, params, formats, answer)
+		reader = pc.PgConn().ExecPrepared(ctx, description.Name, params, binary, answer)
 	} else {
-		reader = pc.PgConn().ExecParams(ctx, sql, params, oids, formats, answer)
+		reader = pc.PgConn().ExecParams(ctx, sql, params, oids, binary, answer)
 	}
 	var rowErr error
+	var formats []format // as the server says, which may know better than the shape
 	for reader.NextRow() {
+		if formats == nil {
+			formats = formatsOf(reader.FieldDescriptions())
+		}
 		if each != nil && rowErr == nil {
-			rowErr = each(reader.Values())
+			rowErr = each(formats, reader.Values())
 		}
 	}
 	tag, err := reader.Close()
@@ -104,13 +108,7 @@ func (a *arrays) finish() [][]byte {
 func (a *arrays) add(i int, c cell.Cell) error {
 	at := len(a.params[i])
 	buf := append(a.params[i], 0, 0, 0, 0)
-	var null bool
-	var err error
-	if a.literal[i] {
-		buf, null, err = appendLiteral(buf, c)
-	} else {
-		buf, null, err = appendCell(buf, c, a.elements[i])
-	}
+	buf, null, err := appendParam(buf, c, a.elements[i], a.literal[i])
 	switch {
 	case err != nil:
 		return err
@@ -122,6 +120,14 @@ func (a *arrays) add(i int, c cell.Cell) error {
 	}
 	a.params[i] = buf
 	return nil
+}
+
+// appendParam appends a cell's value as a parameter of a type, or as the text that the statement casts.
+func appendParam(buf []byte, c cell.Cell, oid uint32, literal bool) (out []byte, null bool, err error) {
+	if literal {
+		return appendLiteral(buf, c)
+	}
+	return appendCell(buf, c, oid)
 }
 
 // appendCell appends a cell's value in the binary format of a type. Into a text column anything goes that can be written as text.

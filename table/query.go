@@ -10,6 +10,11 @@ import (
 
 // Query is the rows of a table that match conditions, in an order. It is an immutable value and safe for concurrent use.
 type Query[T any] struct {
+	query
+}
+
+// query is a Query without the type of its rows: what needs no type is done by it.
+type query struct {
 	model   *model
 	conn    *db.DB
 	where   []condition
@@ -44,16 +49,15 @@ type ordering struct {
 }
 
 // Rows is a [Table] or a [Query] of T.
-type Rows[T any] interface{ query() Query[T] }
+type Rows[T any] interface{ typed() Query[T] }
 
-func (q Query[T]) query() Query[T] { return q }
+func (q Query[T]) typed() Query[T] { return q }
 
 // fail notes the first thing that is wrong with the query.
-func (q Query[T]) fail(err error) Query[T] {
+func (q *query) fail(err error) {
 	if q.err == nil {
 		q.err = err
 	}
-	return q
 }
 
 // Where adds a condition, which is ANDed to those that there are: SQL that would follow WHERE, with ? for each argument, or :name with
@@ -63,22 +67,28 @@ func (q Query[T]) fail(err error) Query[T] {
 //
 // Names in it are the database's: a column that the type leaves out can be used. Quote mixed-case names as the database wants it.
 func (q Query[T]) Where(sql string, args ...any) Query[T] {
-	q.where = append(slices.Clip(q.where), textCondition{sql, args})
+	q.filter(textCondition{sql, args})
 	return q
 }
 
 // Filter adds conditions on typed columns, which are ANDed to those that there are.
 func (q Query[T]) Filter(conds ...Cond[T]) Query[T] {
-	q.where = slices.Clip(q.where)
 	for _, c := range conds {
-		q.where = append(q.where, c.condition)
+		q.filter(c.condition)
 	}
 	return q
 }
 
+func (q *query) filter(c condition) { q.where = append(slices.Clip(q.where), c) }
+
 // OrderBy sets the order: columns, each ascending, or descending with a minus before or DESC behind. Without arguments there is none. It
 // replaces an earlier order.
 func (q Query[T]) OrderBy(columns ...string) Query[T] {
+	q.orderBy(columns)
+	return q
+}
+
+func (q *query) orderBy(columns []string) {
 	q.order = nil
 	for _, text := range columns {
 		o, name := ordering{}, strings.TrimSpace(text)
@@ -95,17 +105,18 @@ func (q Query[T]) OrderBy(columns ...string) Query[T] {
 		}
 		var err error
 		if o.column, err = q.model.column(name); err != nil {
-			return q.fail(err)
+			q.fail(err)
+			return
 		}
 		q.order = append(q.order, o)
 	}
-	return q
 }
 
 // Limit bounds the number of rows. With 0 nothing is sent; less is an error.
 func (q Query[T]) Limit(n int) Query[T] {
 	if n < 0 {
-		return q.fail(fmt.Errorf("limit %d: %w", n, ErrBatchSize))
+		q.fail(fmt.Errorf("limit %d: %w", n, ErrBatchSize))
+		return q
 	}
 	q.limit = n
 	return q
@@ -115,7 +126,8 @@ func (q Query[T]) Limit(n int) Query[T] {
 // rest. To go on where a page has ended, use a condition on the last key, or [Query.All], which does.
 func (q Query[T]) Offset(n int) Query[T] {
 	if n < 0 {
-		return q.fail(fmt.Errorf("offset %d: %w", n, ErrBatchSize))
+		q.fail(fmt.Errorf("offset %d: %w", n, ErrBatchSize))
+		return q
 	}
 	q.offset = n
 	return q
@@ -124,38 +136,37 @@ func (q Query[T]) Offset(n int) Query[T] {
 // Only reads these columns, and the key always. The other fields keep their zero value, which looks like a value: where that could be taken for
 // one, read into a type that has only these columns, with [Into].
 func (q Query[T]) Only(columns ...string) Query[T] {
-	wanted, err := q.model.columnsOf(columns)
-	if err != nil {
-		return q.fail(err)
-	}
-	return q.read(func(i int) bool { return slices.Contains(wanted, i) })
+	q.read(columns, func(i int, named bool) bool { return named })
+	return q
 }
 
 // Defer reads all columns but these; the key is read always. See [Query.Only].
 func (q Query[T]) Defer(columns ...string) Query[T] {
-	deferred, err := q.model.columnsOf(columns)
-	if err != nil {
-		return q.fail(err)
-	}
 	old := q.columns
-	return q.read(func(i int) bool { return slices.Contains(old, i) && !slices.Contains(deferred, i) })
+	q.read(columns, func(i int, named bool) bool { return !named && slices.Contains(old, i) })
+	return q
 }
 
-func (q Query[T]) read(wanted func(int) bool) Query[T] {
+// read sets the columns that are read; wanted is told whether the column i is among the names.
+func (q *query) read(names []string, wanted func(i int, named bool) bool) {
+	named, err := q.model.columnsOf(names)
+	if err != nil {
+		q.fail(err)
+		return
+	}
 	q.columns = nil
 	for i, c := range q.model.mapping.Columns {
-		if c.Key || wanted(i) {
+		if c.Key || wanted(i, slices.Contains(named, i)) {
 			q.columns = append(q.columns, i)
 		}
 	}
-	return q
 }
 
 // Using returns the same query on another database. All statements of its calls go there.
 func (q Query[T]) Using(conn *db.DB) Query[T] {
 	q.conn = conn
 	if err := q.model.suits(conn.Dialect()); err != nil {
-		return q.fail(err)
+		q.fail(err)
 	}
 	return q
 }
@@ -165,7 +176,8 @@ func (q Query[T]) Using(conn *db.DB) Query[T] {
 // several statements, and on SQLite one of more than 500 rows, too.
 func (q Query[T]) BatchSize(n int) Query[T] {
 	if n <= 0 {
-		return q.fail(fmt.Errorf("batch size %d: %w", n, ErrBatchSize))
+		q.fail(fmt.Errorf("batch size %d: %w", n, ErrBatchSize))
+		return q
 	}
 	q.bulk.size = n
 	return q
@@ -179,7 +191,7 @@ func (q Query[T]) TransactionPerBatch() Query[T] {
 }
 
 // Observe calls f after each batch of a bulk write, in the goroutine of the call. What it is told of is not committed before the call has
-// ended, unless there is a transaction for each batch.
+// ended, unless there is a transaction for each batch. To stop a call between two batches, cancel its context in f.
 func (q Query[T]) Observe(f func(Progress)) Query[T] {
 	q.bulk.observe = f
 	return q

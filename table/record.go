@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -15,42 +16,47 @@ import (
 	"github.com/drover-dev/drover/internal/pgbinary"
 )
 
-// record is one row that is read into over and over: a scratch value with a cell for each column of the result.
-type record[R any] struct {
-	scratch *R
-	cells   []cell.Cell
-	names   []string // of the cells' columns, for errors
-	table   string   // for errors
-	take    func() R // gives the row away; nil: a copy of the scratch
-}
-
-// row returns the row that was read.
-func (r *record[R]) row() R {
-	if r.take != nil {
-		return r.take()
-	}
-	return *r.scratch
+// record is one row that is read or written over and over: a cell for each column, which points to a field of a scratch value.
+type record struct {
+	cells []cell.Cell
+	names []string // of the cells' columns, for errors
+	table string   // for errors
 }
 
 // layout makes the record for a result with the given columns.
-type layout[R any] func(columns []string) (*record[R], error)
+type layout func(columns []string) (*record, error)
 
-// structRecord is the record of a struct, for columns of its mapping.
-func structRecord[T any](s *mapping.Struct, columns []int, table string) *record[T] {
-	r := &record[T]{scratch: new(T), table: table}
-	value := reflect.ValueOf(r.scratch).Elem()
-	r.cells = make([]cell.Cell, len(columns))
-	r.names = make([]string, len(columns))
+// form makes, for one reading of a result, its layout and the function that returns the row that was read last.
+type form[R any] func() (layout, func() R)
+
+// structRecord is the record of columns of a struct's mapping.
+func structRecord(s *mapping.Struct, columns []int, table string, scratch reflect.Value) *record {
+	r := &record{table: table, cells: make([]cell.Cell, len(columns)), names: make([]string, len(columns))}
 	for n, i := range columns {
 		c := &s.Columns[i]
-		r.cells[n] = cell.For(value.FieldByIndex(c.Index).Addr(), c.JSON)
+		r.cells[n] = cell.For(scratch.FieldByIndex(c.Index).Addr(), c.JSON)
 		r.names[n] = c.Name
 	}
 	return r
 }
 
+// structForm is the form of columns of a struct's mapping.
+func structForm[R any](s *mapping.Struct, columns []int, table string) form[R] {
+	return scratchForm[R](func(row reflect.Value) layout {
+		return func([]string) (*record, error) { return structRecord(s, columns, table, row.Elem()), nil }
+	})
+}
+
+// scratchForm is the form of rows that are read into one value and copied from it.
+func scratchForm[R any](into func(row reflect.Value) layout) form[R] {
+	return func() (layout, func() R) {
+		row := new(R)
+		return into(reflect.ValueOf(row)), func() R { return *row }
+	}
+}
+
 // fail says where a value did not fit.
-func (r *record[R]) fail(i int, err error) error {
+func (r *record) fail(i int, err error) error {
 	return &ValueError{Table: r.table, Column: r.names[i], Err: err}
 }
 
@@ -83,7 +89,7 @@ var binaryTypes = func() pgx.QueryResultFormatsByOID {
 }()
 
 // decode reads a row of a native PostgreSQL result.
-func (r *record[R]) decode(formats []format, raw [][]byte) error {
+func (r *record) decode(formats []format, raw [][]byte) error {
 	for i, c := range r.cells {
 		var err error
 		switch src := raw[i]; {
@@ -113,7 +119,7 @@ func scanHex(c cell.Cell, text string) error {
 }
 
 // scan reads a row of a driver of database/sql.
-func (r *record[R]) scan(values []driver.Value) error {
+func (r *record) scan(values []driver.Value) error {
 	for i, c := range r.cells {
 		if err := c.Scan(values[i]); err != nil {
 			return r.fail(i, err)
@@ -123,7 +129,7 @@ func (r *record[R]) scan(values []driver.Value) error {
 }
 
 // dests are the destinations for Scan of *sql.Rows.
-func (r *record[R]) dests() []any {
+func (r *record) dests() []any {
 	dests := make([]any, len(r.cells))
 	for i, c := range r.cells {
 		dests[i] = scanInto{c, func(err error) error { return r.fail(i, err) }}
@@ -145,7 +151,7 @@ func (s scanInto) Scan(src any) error {
 }
 
 // textual tells the cells that take anything which of a driver's []byte are text.
-func (r *record[R]) textual(typeName func(i int) string) {
+func (r *record) textual(typeName func(i int) string) {
 	for i, c := range r.cells {
 		if a, ok := c.(*cell.Any); ok {
 			name := strings.ToUpper(typeName(i))
@@ -154,30 +160,34 @@ func (r *record[R]) textual(typeName func(i int) string) {
 	}
 }
 
-// layoutOf returns how rows become values of R: a struct by its columns' names, a map, a tuple, or a single value. known are the columns
-// where they are known before the query is sent.
-func layoutOf[R any](table string) (layout[R], error) {
+// formOf returns how rows become values of R: a struct by its columns' names, a map, a tuple, or a single value.
+func formOf[R any](table string) (form[R], error) {
 	t := reflect.TypeFor[R]()
 	switch any(*new(R)).(type) {
 	case map[string]any:
-		return mapLayout[R](table), nil
+		return any(mapForm(table)).(form[R]), nil
 	case []any:
-		return tupleLayout[R](table), nil
+		return any(tupleForm(table)).(form[R]), nil
 	}
 	if cell.Usable(t, false) == "" {
-		return valueLayout[R](table), nil
+		return valueForm[R](table), nil
 	}
 	s, err := mapping.Of(t, cell.Usable)
 	if err != nil {
 		return nil, err
 	}
-	return func(columns []string) (*record[R], error) {
+	return scratchForm[R](func(row reflect.Value) layout { return namedLayout(s, table, row.Elem()) }), nil
+}
+
+// namedLayout finds a struct's fields by the names of the result's columns.
+func namedLayout(s *mapping.Struct, table string, row reflect.Value) layout {
+	return func(columns []string) (*record, error) {
 		indexes := make([]int, len(columns))
 		found := map[int]bool{}
 		for n, name := range columns {
 			i := s.Column(name)
 			if i < 0 {
-				return nil, fmt.Errorf("the result has a column %q, and %s has no field for it", name, t)
+				return nil, fmt.Errorf("the result has a column %q, and %s has no field for it", name, s.Type)
 			}
 			if found[i] {
 				return nil, fmt.Errorf("the result has the column %q twice", name)
@@ -186,56 +196,57 @@ func layoutOf[R any](table string) (layout[R], error) {
 		}
 		for _, i := range s.Keys {
 			if !found[i] {
-				return nil, fmt.Errorf("the result has no column %q, which is the key of %s", s.Columns[i].Name, t)
+				return nil, fmt.Errorf("the result has no column %q, which is the key of %s", s.Columns[i].Name, s.Type)
 			}
 		}
-		return structRecord[R](s, indexes, table), nil
-	}, nil
-}
-
-// anyRecord is a record whose cells take whatever the database has.
-func anyRecord[R any](table string, columns []string) (*record[R], []any) {
-	values := make([]any, len(columns))
-	r := &record[R]{names: columns, table: table}
-	for i := range values {
-		r.cells = append(r.cells, &cell.Any{Ptr: &values[i]})
+		return structRecord(s, indexes, table, row), nil
 	}
-	return r, values
 }
 
-func mapLayout[R any](table string) layout[R] {
-	return func(columns []string) (*record[R], error) {
-		r, values := anyRecord[R](table, columns)
-		r.take = func() R {
+// anyLayout takes whatever the database has, in whatever columns.
+func anyLayout(table string, names *[]string, values *[]any) layout {
+	return func(columns []string) (*record, error) {
+		*names, *values = columns, make([]any, len(columns))
+		r := &record{names: columns, table: table}
+		for i := range *values {
+			r.cells = append(r.cells, &cell.Any{Ptr: &(*values)[i]})
+		}
+		return r, nil
+	}
+}
+
+func mapForm(table string) form[map[string]any] {
+	return func() (layout, func() map[string]any) {
+		var names []string
+		var values []any
+		return anyLayout(table, &names, &values), func() map[string]any {
 			row := make(map[string]any, len(values))
-			for i, name := range columns {
+			for i, name := range names {
 				row[name] = values[i]
 			}
-			return any(row).(R)
+			return row
 		}
-		return r, nil
 	}
 }
 
-func tupleLayout[R any](table string) layout[R] {
-	return func(columns []string) (*record[R], error) {
-		r, values := anyRecord[R](table, columns)
-		r.take = func() R {
-			row := make([]any, len(values))
-			copy(row, values)
-			return any(row).(R)
-		}
-		return r, nil
+func tupleForm(table string) form[[]any] {
+	return func() (layout, func() []any) {
+		var names []string
+		var values []any
+		return anyLayout(table, &names, &values), func() []any { return slices.Clone(values) }
 	}
 }
 
-func valueLayout[R any](table string) layout[R] {
-	return func(columns []string) (*record[R], error) {
+func valueForm[R any](table string) form[R] {
+	return scratchForm[R](func(value reflect.Value) layout { return valueLayout(table, value) })
+}
+
+// valueLayout is the layout of a result of one column, which value points to.
+func valueLayout(table string, value reflect.Value) layout {
+	return func(columns []string) (*record, error) {
 		if len(columns) != 1 {
 			return nil, fmt.Errorf("the result has %d columns, and a single value was asked for", len(columns))
 		}
-		r := &record[R]{scratch: new(R), names: columns, table: table}
-		r.cells = []cell.Cell{cell.For(reflect.ValueOf(r.scratch), false)}
-		return r, nil
+		return &record{cells: []cell.Cell{cell.For(value, false)}, names: columns, table: table}, nil
 	}
 }

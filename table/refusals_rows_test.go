@@ -249,3 +249,50 @@ func TestRefusals_RowOfAnUpdate(t *testing.T) {
 		})
 	}
 }
+
+// A call of one row is one statement, and leaves the block usable all the same when it is refused.
+func TestRefusals_OneRowInABlock(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		rows := w.added(t, 2)
+		bad := rows[0]
+		bad.Qty = -1
+		calls := map[string]func(ctx context.Context) error{
+			"Create": func(ctx context.Context) error { return w.products.Create(ctx, &product{SKU: "x", Qty: -1}) },
+			"BulkCreate": func(ctx context.Context) error {
+				return drop(w.products.BulkCreate(ctx, []product{{SKU: "x", Qty: -1}}))
+			},
+			"NoReadBack": func(ctx context.Context) error {
+				return drop(w.products.BulkCreate(ctx, []product{{SKU: "x", Qty: -1}}, table.NoReadBack()))
+			},
+			"sequence": func(ctx context.Context) error {
+				return drop(w.products.BulkCreateSeq(ctx, seq([]product{{SKU: "x", Qty: -1}})))
+			},
+			"Upsert": func(ctx context.Context) error {
+				return drop(w.products.Upsert(ctx, []product{{SKU: "x", Qty: -1}}, []string{"sku"}))
+			},
+			"Save":       func(ctx context.Context) error { return w.products.Save(ctx, &bad) },
+			"BulkUpdate": func(ctx context.Context) error { return drop(w.products.BulkUpdate(ctx, []product{bad}, "qty")) },
+			"GetOrCreate": func(ctx context.Context) error {
+				return drop2(w.products.GetOrCreate(ctx, table.Key{"sku": "x"}, func(p *product) { p.Qty = -1 }))
+			},
+			"UpdateOrCreate, new": func(ctx context.Context) error {
+				return drop2(w.products.UpdateOrCreate(ctx, table.Key{"sku": "x"}, table.Set{"qty": -1}, nil))
+			},
+			"UpdateOrCreate, there": func(ctx context.Context) error {
+				return drop2(w.products.UpdateOrCreate(ctx, table.Key{"sku": rows[0].SKU}, table.Set{"qty": -1}, nil))
+			},
+		}
+		for name, call := range calls {
+			err := w.Atomic(t.Context(), func(ctx context.Context) error {
+				wantIs(t, call(ctx), db.ErrCheck)
+				n, err := w.products.Count(ctx)
+				return must(err, expect(n == 2, "%d rows", n))
+			})
+			if err != nil {
+				t.Errorf("%s: the block afterwards: %v", name, err)
+			}
+		}
+		w.wantStored(t, rows)
+		w.wantUsable(t)
+	})
+}

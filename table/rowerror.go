@@ -17,8 +17,8 @@ import (
 )
 
 // rowError says which row of a batch failed and why; row is its place in the batch, or -1.
-func (w *writer[T]) rowError(ctx context.Context, b batch[T], row int, cause error) error {
-	e := &RowError{Op: w.op, Table: w.q.model.fullName(), Row: -1, Err: cause}
+func (w *writer) rowError(ctx context.Context, b batch, row int, cause error) error {
+	e := &RowError{Op: w.op, Table: w.model.fullName(), Row: -1, Err: cause}
 	if own, ok := errors.AsType[*db.Error](cause); ok {
 		e.Column, e.Constraint = own.Column, own.Constraint
 	}
@@ -28,10 +28,12 @@ func (w *writer[T]) rowError(ctx context.Context, b batch[T], row int, cause err
 	}
 	if row >= 0 {
 		e.Row = b.first + row
+		b.rows.load(row)
+		scratch := b.rows.scratch()
 		if len(columns) == 0 && db.KindOf(cause) == db.ErrData {
-			columns = w.tooLong(&b.rows[row])
+			columns = w.tooLong(scratch)
 		}
-		e.Key = w.keyText(&b.rows[row], columns)
+		e.Key = w.keyText(scratch, columns)
 	}
 	if len(columns) > 0 {
 		e.Column = strings.Join(w.names(columns), ", ")
@@ -39,10 +41,10 @@ func (w *writer[T]) rowError(ctx context.Context, b batch[T], row int, cause err
 	return e
 }
 
-func (w *writer[T]) names(columns []int) []string {
+func (w *writer) names(columns []int) []string {
 	names := make([]string, len(columns))
 	for n, i := range columns {
-		names[n] = w.q.model.mapping.Columns[i].Name
+		names[n] = w.model.mapping.Columns[i].Name
 	}
 	return names
 }
@@ -51,7 +53,7 @@ func (w *writer[T]) names(columns []int) []string {
 var keyDetail = regexp.MustCompile(`\(([^()]*)\)=\(`)
 
 // faulty returns the columns that an error is about, as far as it says.
-func (w *writer[T]) faulty(cause error, column string) []int {
+func (w *writer) faulty(cause error, column string) []int {
 	list := column
 	if pe, ok := errors.AsType[*pgconn.PgError](cause); ok && list == "" {
 		if m := keyDetail.FindStringSubmatch(pe.Detail); m != nil {
@@ -59,13 +61,13 @@ func (w *writer[T]) faulty(cause error, column string) []int {
 		}
 	}
 	var columns []int
-	if _, message, ok := strings.Cut(cause.Error(), "constraint failed: "+w.q.model.name+"."); ok && list != "" {
+	if _, message, ok := strings.Cut(cause.Error(), "constraint failed: "+w.model.name+"."); ok && list != "" {
 		list, _, _ = strings.Cut(message, " (") // SQLite: t.a, t.b; what Classify took for the names breaks at their dots
-		list = strings.ReplaceAll(list, w.q.model.name+".", "")
+		list = strings.ReplaceAll(list, w.model.name+".", "")
 	}
 	for name := range strings.SplitSeq(list, ",") {
 		name = strings.Trim(strings.TrimSpace(name), `"`)
-		if i := w.q.model.mapping.Column(name); i >= 0 {
+		if i := w.model.mapping.Column(name); i >= 0 {
 			columns = append(columns, i)
 		}
 	}
@@ -73,15 +75,15 @@ func (w *writer[T]) faulty(cause error, column string) []int {
 }
 
 // keyColumns returns the columns of a unique key, where the database tells only its name.
-func (w *writer[T]) keyColumns(ctx context.Context, key string) []int {
-	d := w.q.conn.Dialect()
-	t, err := d.Table(context.WithoutCancel(ctx), w.q.conn, w.q.model.quoted(d))
+func (w *writer) keyColumns(ctx context.Context, key string) []int {
+	d := w.conn.Dialect()
+	t, err := d.Table(context.WithoutCancel(ctx), w.conn, w.model.quoted(d))
 	if err != nil {
 		return nil
 	}
 	for _, k := range t.Keys {
 		if k.Name == key {
-			columns, _ := w.q.model.columnsOf(k.Columns)
+			columns, _ := w.model.columnsOf(k.Columns)
 			return columns
 		}
 	}
@@ -89,21 +91,18 @@ func (w *writer[T]) keyColumns(ctx context.Context, key string) []int {
 }
 
 // tooLong returns the text column whose value is longer than the column takes: PostgreSQL does not say which one it is.
-func (w *writer[T]) tooLong(row *T) []int {
-	known, _ := w.q.conn.Facts().Table(w.q.model.quoted(w.q.conn.Dialect())).(*shape)
+func (w *writer) tooLong(row reflect.Value) []int {
+	known, _ := w.conn.Facts().Table(w.model.quoted(w.conn.Dialect())).(*shape)
 	if known == nil {
 		return nil
 	}
-	value := reflect.ValueOf(row).Elem()
 	for _, i := range w.values {
-		c := w.q.model.mapping.Columns[i]
+		c := w.model.mapping.Columns[i]
 		most := known.column(c.Name).length
 		if most == 0 {
 			continue
 		}
-		scratch := reflect.New(c.Type)
-		scratch.Elem().Set(value.FieldByIndex(c.Index))
-		plain, err := cell.For(scratch, c.JSON).Value()
+		plain, err := cell.For(row.FieldByIndex(c.Index).Addr(), c.JSON).Value()
 		if text, ok := plain.(string); err == nil && ok && utf8.RuneCountInString(text) > most {
 			return []int{i}
 		}
@@ -112,12 +111,11 @@ func (w *writer[T]) tooLong(row *T) []int {
 }
 
 // keyText names a row: by its key, where it has one, and by the values that were refused.
-func (w *writer[T]) keyText(row *T, faulty []int) string {
-	s := w.q.model.mapping
-	value := reflect.ValueOf(row).Elem()
+func (w *writer) keyText(row reflect.Value, faulty []int) string {
+	s := w.model.mapping
 	var columns []int
 	for _, i := range s.Keys {
-		if !s.Columns[i].Auto || !value.FieldByIndex(s.Columns[i].Index).IsZero() {
+		if !s.Columns[i].Auto || !row.FieldByIndex(s.Columns[i].Index).IsZero() {
 			columns = append(columns, i)
 		}
 	}
@@ -129,9 +127,7 @@ func (w *writer[T]) keyText(row *T, faulty []int) string {
 	parts := make([]string, len(columns))
 	for n, i := range columns {
 		c := s.Columns[i]
-		scratch := reflect.New(c.Type)
-		scratch.Elem().Set(value.FieldByIndex(c.Index))
-		plain, err := cell.For(scratch, c.JSON).Value()
+		plain, err := cell.For(row.FieldByIndex(c.Index).Addr(), c.JSON).Value()
 		text := "?"
 		if err == nil {
 			text = shorten(keyset.Text(plain))

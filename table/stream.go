@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-
-	"github.com/drover-dev/drover/db"
 )
 
 // StreamOption says how a large result is read.
@@ -68,157 +66,142 @@ func streamOptionsOf(opts []StreamOption) streamOptions {
 // panic in the loop leave no connection and no cursor behind. The query is sent when the loop begins, and again for each loop over the
 // sequence.
 func (q Query[T]) All(ctx context.Context, opts ...StreamOption) iter.Seq2[T, error] {
-	return sequence(q.rows(ctx, streamOptionsOf(opts)))
+	return q.stream().All(ctx, opts...)
 }
 
 // FetchMany returns the rows in slices of n; the last one may be shorter. A slice is the caller's to keep. n is also the page size, unless
 // one is given.
 func (q Query[T]) FetchMany(ctx context.Context, n int, opts ...StreamOption) iter.Seq2[[]T, error] {
-	return slicesOf(n, opts, func(o streamOptions) reading[T] { return q.rows(ctx, o) })
+	return q.stream().FetchMany(ctx, n, opts...)
 }
 
-// reading reads a result and gives out its rows until yield returns false.
-type reading[R any] func(yield func(R) bool) error
+func (q Query[T]) stream() Stream[T] {
+	return Stream[T]{source: q.source(q.columns), form: structForm[T](q.model.mapping, q.columns, q.model.fullName())}
+}
 
-// sequence is a reading for range.
-func sequence[R any](read reading[R]) iter.Seq2[R, error] {
-	return func(yield func(R, error) bool) {
-		err := read(func(row R) bool { return yield(row, nil) })
-		if err != nil {
-			var none R
-			yield(none, err)
+// source is a result of any size, without the type of its rows.
+type source struct {
+	query
+	columns []int // of the table, that the result has
+	// raw makes the statement of a query that was given as it is; nil: it is made of the query.
+	raw  func() (statement, error)
+	keys *keyWalk // walks by key; nil where the result is not ordered by one, and before it is read
+}
+
+// source is the result of the query with these columns.
+func (q query) source(columns []int) source { return source{query: q, columns: columns} }
+
+// statement makes the statement of the whole result, or of one page of a walk by key.
+func (s *source) statement(ctx context.Context, page *keyPage) (statement, error) {
+	if s.raw != nil {
+		return s.raw()
+	}
+	sel := s.selection()
+	sel.columns = s.columnList(s.columns)
+	if page != nil {
+		s.keys.turn(&sel, page, s)
+	}
+	return s.build(ctx, sel)
+}
+
+// taking is what becomes of the rows of a result.
+type taking interface {
+	// row takes the row that was read last; false ends the reading.
+	row() bool
+	// keep puts it by, and give gives out what was put by; false ends the reading. kept is how many there are.
+	keep()
+	give() bool
+	kept() int
+}
+
+// taker gives rows out to yield.
+type taker[R any] struct {
+	take  func() R
+	yield func(R) bool
+	rows  []R
+}
+
+func (t *taker[R]) row() bool { return t.yield(t.take()) }
+func (t *taker[R]) keep()     { t.rows = append(t.rows, t.take()) }
+func (t *taker[R]) kept() int { return len(t.rows) }
+
+func (t *taker[R]) give() bool {
+	for i := range t.rows {
+		if !t.yield(t.rows[i]) {
+			return false
 		}
 	}
+	t.rows = t.rows[:0]
+	return true
 }
 
-// slicesOf gives out the rows of a reading in slices of n.
-func slicesOf[R any](n int, opts []StreamOption, open func(streamOptions) reading[R]) iter.Seq2[[]R, error] {
-	o := streamOptionsOf(append([]StreamOption{PageSize(n)}, opts...))
-	if n <= 0 {
-		o.err = fmt.Errorf("fetch %d rows: %w", n, ErrBatchSize)
+// read reads the result in the way that the options say.
+func (s *source) read(ctx context.Context, o streamOptions, lay layout, rows taking) error {
+	if o.err != nil {
+		return o.err
 	}
-	return func(yield func([]R, error) bool) {
-		var batch []R
-		going := true
-		err := open(o)(func(row R) bool {
-			if batch == nil {
-				batch = make([]R, 0, min(n, defaultPage))
-			}
-			batch = append(batch, row)
-			if len(batch) == n {
-				going = yield(batch, nil)
-				batch = nil
-			}
-			return going
-		})
+	if s.raw == nil {
+		s.keys = s.walk(s.columns)
+	}
+	cursors := s.conn.Dialect().Features().Cursors
+	w := o.way
+	if w == wayDefault {
 		switch {
-		case !going:
-		case err != nil:
-			yield(nil, err)
-		case len(batch) > 0:
-			yield(batch, nil)
-		}
-	}
-}
-
-// source is a query whose rows are values of R.
-type source[R any] struct {
-	conn *db.DB
-	lay  layout[R]
-	// build makes the statement. after, when it is set, is where the page goes on.
-	build func(ctx context.Context, page *keyPage) (statement, error)
-	// keys walks by key; nil where the result has no key that it is ordered by.
-	keys  *keyWalk
-	limit int // -1: none
-	locks bool
-	err   func(error) error // explains an error; nil: as it is
-}
-
-// rows reads the query in the way that the options say.
-func (q Query[T]) rows(ctx context.Context, o streamOptions) reading[T] {
-	return querySource(q, q.columns, q.layout()).read(ctx, o)
-}
-
-// read chooses the way.
-func (s source[R]) read(ctx context.Context, o streamOptions) reading[R] {
-	return func(yield func(R) bool) error {
-		if o.err != nil {
-			return o.err
-		}
-		cursors := s.conn.Dialect().Features().Cursors
-		w := o.way
-		if w == wayDefault {
-			switch {
-			case s.keys != nil:
-				w = wayByKey
-			case cursors:
-				w = wayCursor
-			default:
-				w = wayDirect
-			}
-		}
-		var err error
-		switch {
-		case w == wayByKey && s.keys == nil:
-			return errNotByKey
-		case w == wayByKey:
-			err = s.byKey(ctx, o.size, yield)
-		case w == wayCursor && cursors:
-			err = s.byCursor(ctx, o.size, yield)
+		case s.keys != nil:
+			w = wayByKey
+		case cursors:
+			w = wayCursor
 		default:
-			err = s.direct(ctx, yield)
+			w = wayDirect
 		}
-		if err != nil && s.err != nil {
-			err = s.err(err)
-		}
-		return err
 	}
+	var err error
+	switch {
+	case w == wayByKey && s.keys == nil:
+		return errNotByKey
+	case w == wayByKey:
+		err = s.byKey(ctx, o.size, lay, rows)
+	case w == wayCursor && cursors:
+		err = s.byCursor(ctx, o.size, lay, rows)
+	default:
+		err = s.direct(ctx, lay, rows.row)
+	}
+	return s.explain(err)
 }
 
 var errNotByKey = errors.New("the query cannot be read by key: its order must be that of the whole primary key, and it must have no offset")
 
 // direct reads one open result set.
-func (s source[R]) direct(ctx context.Context, yield func(R) bool) error {
-	st, err := s.build(ctx, nil)
+func (s *source) direct(ctx context.Context, lay layout, each func() bool) error {
+	st, err := s.statement(ctx, nil)
 	if err != nil {
 		return err
 	}
-	return open(ctx, s.conn, st, s.lay, yield)
-}
-
-// giveOut yields the rows of a page.
-func giveOut[R any](page []R, yield func(R) bool) bool {
-	for i := range page {
-		if !yield(page[i]) {
-			return false
-		}
-	}
-	return true
+	return open(ctx, s.conn, st, lay, each)
 }
 
 // byKey reads a page, gives it out, and goes on behind its last key.
-func (s source[R]) byKey(ctx context.Context, size int, yield func(R) bool) error {
+func (s *source) byKey(ctx context.Context, size int, lay layout, rows taking) error {
 	page := keyPage{size: size}
-	buffer := make([]R, 0, min(size, defaultPage))
 	for left := s.limit; ; {
 		if left >= 0 {
 			page.size = min(page.size, left)
 		}
-		st, err := s.build(ctx, &page)
+		st, err := s.statement(ctx, &page)
 		if err != nil {
 			return err
 		}
 		var cursor func() ([]any, error)
-		lay := func(columns []string) (*record[R], error) {
-			var r *record[R]
-			r, cursor, err = pageRecord(s.keys, columns, s.lay)
+		withKey := func(columns []string) (*record, error) {
+			var r *record
+			r, cursor, err = s.keys.record(columns, lay)
 			return r, err
 		}
-		buffer = buffer[:0]
-		if err := fetch(ctx, s.conn, st, lay, page.size > smallResult, func(r *record[R]) { buffer = append(buffer, r.row()) }); err != nil {
+		if err := fetch(ctx, s.conn, st, withKey, page.size > smallResult, rows.keep); err != nil {
 			return err
 		}
-		if len(buffer) == page.size && cursor != nil {
+		n := rows.kept()
+		if n == page.size && cursor != nil {
 			before := page.after
 			if page.after, err = cursor(); err != nil {
 				return err
@@ -227,13 +210,13 @@ func (s source[R]) byKey(ctx context.Context, size int, yield func(R) bool) erro
 				return errNoProgress
 			}
 		}
-		if !giveOut(buffer, yield) {
+		if !rows.give() {
 			return nil
 		}
 		if left >= 0 {
-			left -= len(buffer)
+			left -= n
 		}
-		if len(buffer) < page.size || left == 0 {
+		if n < page.size || left == 0 {
 			return nil
 		}
 	}

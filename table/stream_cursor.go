@@ -12,20 +12,20 @@ import (
 var cursorNumber atomic.Int64
 
 // byCursor reads pages of a server-side cursor: of the context's block, or of a read-only transaction of its own.
-func (s source[R]) byCursor(ctx context.Context, size int, yield func(R) bool) error {
-	st, err := s.build(ctx, nil)
+func (s *source) byCursor(ctx context.Context, size int, lay layout, rows taking) error {
+	st, err := s.statement(ctx, nil)
 	if err != nil || st.none {
 		return err
 	}
 	if s.conn.InBlock(ctx) {
-		return s.readCursor(ctx, st, size, yield)
+		return s.readCursor(ctx, st, size, lay, rows)
 	}
 	return s.conn.Atomic(ctx, func(inner context.Context) error {
-		return s.readCursor(inner, st, size, yield)
+		return s.readCursor(inner, st, size, lay, rows)
 	}, db.ReadOnly())
 }
 
-func (s source[R]) readCursor(ctx context.Context, st statement, size int, yield func(R) bool) (err error) {
+func (s *source) readCursor(ctx context.Context, st statement, size int, lay layout, rows taking) (err error) {
 	name := "drover_cursor_" + strconv.FormatInt(cursorNumber.Add(1), 10)
 	declare := statement{sql: "DECLARE " + name + " NO SCROLL CURSOR FOR " + st.sql, args: st.args}
 	if err := run(ctx, s.conn, declare); err != nil {
@@ -45,16 +45,12 @@ func (s source[R]) readCursor(ctx context.Context, st statement, size int, yield
 		}
 	}()
 	next := statement{sql: "FETCH " + strconv.Itoa(size) + " FROM " + name}
-	buffer := make([]R, 0, min(size, defaultPage))
 	for {
-		buffer = buffer[:0]
-		if err := fetch(ctx, s.conn, next, s.lay, true, func(r *record[R]) { buffer = append(buffer, r.row()) }); err != nil {
+		if err := fetch(ctx, s.conn, next, lay, true, rows.keep); err != nil {
 			return err
 		}
-		if !giveOut(buffer, yield) {
-			return nil
-		}
-		if len(buffer) < size {
+		n := rows.kept()
+		if !rows.give() || n < size {
 			return nil
 		}
 	}

@@ -1,7 +1,6 @@
 package table
 
 import (
-	"context"
 	"reflect"
 	"slices"
 	"strings"
@@ -64,7 +63,7 @@ func turned(c mapping.Column) bool {
 }
 
 // walk returns how the query is walked by key, or nil where its order is not the key's.
-func (q Query[T]) walk(columns []int) *keyWalk {
+func (q *query) walk(columns []int) *keyWalk {
 	keys := q.model.mapping.Keys
 	if len(keys) == 0 || q.offset > 0 || len(q.order) > 0 && len(q.order) != len(keys) {
 		return nil
@@ -92,35 +91,23 @@ func (q Query[T]) walk(columns []int) *keyWalk {
 	return w
 }
 
-// querySource is the query with these columns as rows of R.
-func querySource[T, R any](q Query[T], columns []int, lay layout[R]) source[R] {
-	s := source[R]{conn: q.conn, lay: lay, limit: q.limit, locks: q.lock != nil, err: q.explain}
-	s.keys = q.walk(columns)
-	s.build = func(ctx context.Context, page *keyPage) (statement, error) {
-		sel := q.selection()
-		sel.columns = q.columnList(columns)
-		if page == nil {
-			return q.build(ctx, sel)
-		}
-		w := s.keys
-		if len(sel.order) == 0 {
-			sel.order = q.keyOrder()
-		}
-		sel.limit = page.size
-		if w.hidden > 0 {
-			sel.columns += ", " + w.hiddenList(columns)
-		}
-		if page.after != nil {
-			p := w.predicate()
-			sel.extra, sel.args = p.SQL, p.Args(nil, page.after)
-		}
-		return q.build(ctx, sel)
+// turn makes one page of the selection.
+func (w *keyWalk) turn(sel *selection, page *keyPage, s *source) {
+	if len(sel.order) == 0 {
+		sel.order = s.keyOrder()
 	}
-	return s
+	sel.limit = page.size
+	if w.hidden > 0 {
+		sel.columns += ", " + w.hiddenList(s.columns)
+	}
+	if page.after != nil {
+		p := w.predicate()
+		sel.extra, sel.args = p.SQL, p.Args(nil, page.after)
+	}
 }
 
 // columnList is the select list of columns.
-func (q Query[T]) columnList(columns []int) string {
+func (q *query) columnList(columns []int) string {
 	b := newBuilder(q.conn)
 	return b.columns(q.model, columns).text.String()
 }
@@ -136,9 +123,9 @@ func (w *keyWalk) hiddenList(columns []int) string {
 	return strings.Join(list, ", ")
 }
 
-// pageRecord makes the record of a page: the row's cells, and behind them one for each hidden column. cursor gives the key of the row that was
+// record makes the record of a page: the row's cells, and behind them one for each hidden column. cursor gives the key of the row that was
 // read last.
-func pageRecord[R any](w *keyWalk, columns []string, lay layout[R]) (r *record[R], cursor func() ([]any, error), err error) {
+func (w *keyWalk) record(columns []string, lay layout) (r *record, cursor func() ([]any, error), err error) {
 	visible := len(columns) - w.hidden
 	if r, err = lay(columns[:visible]); err != nil {
 		return nil, nil, err

@@ -3,6 +3,7 @@ package table
 import (
 	"fmt"
 	"reflect"
+	"sync/atomic"
 
 	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/cell"
@@ -44,15 +45,10 @@ func New[T any](conn *db.DB, opts ...Option) (Table[T], error) {
 		return Table[T]{}, &MappingError{Type: s.Type.String(), Reason: err.Error()}
 	}
 	m := &model{mapping: s, schema: schema.Text, name: name.Text}
-	q := Query[T]{model: m, conn: conn, limit: -1}
-	q.columns = make([]int, len(s.Columns))
-	for i := range q.columns {
-		q.columns[i] = i
-	}
 	if err := m.suits(conn.Dialect()); err != nil {
 		return Table[T]{}, err
 	}
-	return Table[T]{q}, nil
+	return Table[T]{Query[T]{query{model: m, conn: conn, limit: -1, columns: allColumns(s)}}}, nil
 }
 
 // Of is [New] for a type that is known to be right: it panics with the error, as regexp.MustCompile does.
@@ -73,6 +69,35 @@ type model struct {
 	mapping *mapping.Struct
 	schema  string
 	name    string
+	last    atomic.Pointer[names]
+}
+
+// names are a table's and its columns' names as a database quotes them.
+type names struct {
+	dialect dialect.Dialect
+	table   string
+	columns []string
+}
+
+// names quotes the names once for a dialect, until another one asks.
+func (m *model) names(d dialect.Dialect) *names {
+	if n := m.last.Load(); n != nil && n.dialect == d {
+		return n
+	}
+	n := &names{dialect: d, table: keyset.TableName(d, m.schema, m.name), columns: make([]string, len(m.mapping.Columns))}
+	for i, c := range m.mapping.Columns {
+		n.columns[i] = d.Quote(c.Name)
+	}
+	m.last.Store(n)
+	return n
+}
+
+func allColumns(s *mapping.Struct) []int {
+	all := make([]int, len(s.Columns))
+	for i := range all {
+		all[i] = i
+	}
+	return all
 }
 
 // suits refuses columns that a database cannot have.
@@ -100,7 +125,7 @@ func (m *model) fullName() string {
 }
 
 // quoted is the table's name in a statement.
-func (m *model) quoted(d dialect.Dialect) string { return keyset.TableName(d, m.schema, m.name) }
+func (m *model) quoted(d dialect.Dialect) string { return m.names(d).table }
 
 // column finds a column by name.
 func (m *model) column(name string) (int, error) {

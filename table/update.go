@@ -13,7 +13,9 @@ var errNothingToSet = errors.New("no columns to set")
 
 // Update sets columns of all matching rows with one statement, and returns how many matched; rows that had the values already count. A query with
 // a limit or an offset is refused with [ErrSliced], and an unknown column or a value that does not fit before anything is sent.
-func (q Query[T]) Update(ctx context.Context, set Set) (int64, error) {
+func (q Query[T]) Update(ctx context.Context, set Set) (int64, error) { return q.update(ctx, set) }
+
+func (q *query) update(ctx context.Context, set Set) (int64, error) {
 	switch {
 	case q.err != nil:
 		return 0, q.err
@@ -53,7 +55,9 @@ func (m *model) writable(list []assignment) error {
 
 // Delete deletes all matching rows with one statement, and returns how many. What the database's foreign keys say of rows that refer to them is
 // done or refused by the database. A query with a limit or an offset is refused with [ErrSliced]; see [Query.DeleteBatches].
-func (q Query[T]) Delete(ctx context.Context) (int64, error) {
+func (q Query[T]) Delete(ctx context.Context) (int64, error) { return q.delete(ctx) }
+
+func (q *query) delete(ctx context.Context) (int64, error) {
 	switch {
 	case q.err != nil:
 		return 0, q.err
@@ -78,6 +82,10 @@ func (q Query[T]) Delete(ctx context.Context) (int64, error) {
 // Rows that match when their batch is found are deleted with those that come to match in its range of keys until it is deleted. The walk
 // ends at the last matching key of its beginning, so it ends while others go on inserting.
 func (q Query[T]) DeleteBatches(ctx context.Context, n int) (int64, error) {
+	return q.deleteBatches(ctx, n)
+}
+
+func (q query) deleteBatches(ctx context.Context, n int) (int64, error) {
 	switch {
 	case q.err != nil:
 		return 0, q.err
@@ -92,14 +100,14 @@ func (q Query[T]) DeleteBatches(ctx context.Context, n int) (int64, error) {
 		return 0, nil
 	}
 	q.order, q.lock = nil, nil
-	d := deletion[T]{Query: q, walk: q.walk(nil), size: n}
+	d := deletion{query: q, walk: q.walk(nil), size: n}
 	err := d.run(ctx)
 	return d.deleted, q.explain(err)
 }
 
 // deletion deletes page after page.
-type deletion[T any] struct {
-	Query[T]
+type deletion struct {
+	query
 	walk    *keyWalk
 	size    int
 	last    []any // the walk's end
@@ -107,7 +115,7 @@ type deletion[T any] struct {
 	batches int64
 }
 
-func (d *deletion[T]) run(ctx context.Context) error {
+func (d *deletion) run(ctx context.Context) error {
 	first, err := d.key(ctx, d.walk.keys.OrderBy(), "", nil, 0)
 	if err != nil || first == nil {
 		return err
@@ -126,7 +134,7 @@ func (d *deletion[T]) run(ctx context.Context) error {
 		if p.size == 0 {
 			return nil
 		}
-		if err := d.delete(ctx, &p); err != nil {
+		if err := d.batch(ctx, &p); err != nil {
 			return err
 		}
 		d.deleted += p.rows
@@ -156,8 +164,8 @@ type deletionPage struct {
 	rows   int64
 }
 
-// delete runs one batch. With a limit its two statements are one transaction, which is rolled back when more rows came to match in between.
-func (d *deletion[T]) delete(ctx context.Context, p *deletionPage) error {
+// batch deletes one batch. With a limit its two statements are one transaction, which is rolled back when more rows came to match in between.
+func (d *deletion) batch(ctx context.Context, p *deletionPage) error {
 	if d.limit < 0 {
 		return d.page(ctx, p)
 	}
@@ -181,7 +189,7 @@ func (d *deletion[T]) delete(ctx context.Context, p *deletionPage) error {
 var errOverLimit = errors.New("rows were added to the batch while it was deleted")
 
 // page finds the end of a batch and deletes its range.
-func (d *deletion[T]) page(ctx context.Context, p *deletionPage) (err error) {
+func (d *deletion) page(ctx context.Context, p *deletionPage) (err error) {
 	through := d.walk.keys.Through()
 	within := p.lower.SQL + " AND " + through.SQL
 	p.end, err = d.key(ctx, d.walk.keys.OrderBy(), within, through.Args(p.lower.Args(nil, p.cursor), d.last), p.size-1)
@@ -204,7 +212,7 @@ func (d *deletion[T]) page(ctx context.Context, p *deletionPage) (err error) {
 }
 
 // key reads the key of the matching row at an offset in an order, or nil where there is none.
-func (d *deletion[T]) key(ctx context.Context, order, within string, args []any, offset int) ([]any, error) {
+func (d *deletion) key(ctx context.Context, order, within string, args []any, offset int) ([]any, error) {
 	b := newBuilder(d.conn)
 	b.write("SELECT ", d.walk.keys.Columns(), " FROM ", d.model.quoted(b.dialect))
 	b.args = args
@@ -215,7 +223,8 @@ func (d *deletion[T]) key(ctx context.Context, order, within string, args []any,
 	if err != nil {
 		return nil, err
 	}
-	var key []any
-	err = fetch(ctx, d.conn, st, tupleLayout[[]any](d.model.fullName()), false, func(r *record[[]any]) { key = r.row() })
+	var names []string
+	var key, values []any
+	err = fetch(ctx, d.conn, st, anyLayout(d.model.fullName(), &names, &values), false, func() { key = values })
 	return key, err
 }

@@ -61,13 +61,13 @@ var rules = sync.OnceValue(func() *validator.Validate {
 // Validate() error or Validate(context.Context) error, where it has one. All rows are checked, and all that is wrong is told together, in a
 // [*ValidationError]. It is Django's full_clean; what only the database can know, such as whether a value is taken, is told by the write.
 func (t Table[T]) FullClean(ctx context.Context, rows []T) error {
-	return t.clean(ctx, batch[T]{rows: rows})
+	return t.clean(ctx, batch{rows: newList(rows)})
 }
 
-func (q Query[T]) clean(ctx context.Context, b batch[T]) error {
+func (q *query) clean(ctx context.Context, b batch) error {
 	failed := &ValidationError{Table: q.model.fullName()}
-	for i := range b.rows {
-		failures, err := q.cleanRow(ctx, &b.rows[i])
+	for i := range b.rows.len() {
+		failures, err := q.cleanRow(ctx, b.rows.at(i))
 		if err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func (q Query[T]) clean(ctx context.Context, b batch[T]) error {
 	return nil
 }
 
-func (q Query[T]) cleanRow(ctx context.Context, row *T) ([]Failure, error) {
+func (q *query) cleanRow(ctx context.Context, row any) ([]Failure, error) {
 	var failures []Failure
 	err := rules().StructCtx(ctx, row)
 	if broken, ok := errors.AsType[validator.ValidationErrors](err); ok {
@@ -90,9 +90,9 @@ func (q Query[T]) cleanRow(ctx context.Context, row *T) ([]Failure, error) {
 			failures = append(failures, q.failure(b))
 		}
 	} else if err != nil {
-		return nil, fmt.Errorf("validate %T: %w", *row, err)
+		return nil, fmt.Errorf("validate %s: %w", q.model.mapping.Type, err)
 	}
-	switch v := any(row).(type) {
+	switch v := row.(type) {
 	case interface {
 		Validate(ctx context.Context) error
 	}:
@@ -109,7 +109,7 @@ func (q Query[T]) cleanRow(ctx context.Context, row *T) ([]Failure, error) {
 }
 
 // failure translates an error of the validator.
-func (q Query[T]) failure(b validator.FieldError) Failure {
+func (q *query) failure(b validator.FieldError) Failure {
 	_, path, _ := strings.Cut(b.StructNamespace(), ".")
 	f := Failure{Field: path, Rule: b.Tag(), Param: b.Param()}
 	for _, c := range q.model.mapping.Columns {

@@ -37,6 +37,27 @@ type Cell interface {
 	Append(buf []byte, oid uint32) (out []byte, null bool, err error)
 }
 
+// Integer is the cell of a signed integer.
+type Integer interface {
+	Cell
+	Int() int64
+}
+
+// Zero returns a function that reports whether a field, which is addressable, has its type's zero value.
+func Zero(field reflect.Value) func() bool {
+	switch p := field.Addr().Interface().(type) {
+	case *int64:
+		return func() bool { return *p == 0 }
+	case *int:
+		return func() bool { return *p == 0 }
+	case *string:
+		return func() bool { return *p == "" }
+	case *time.Time:
+		return func() bool { return *p == time.Time{} }
+	}
+	return field.IsZero
+}
+
 // ErrNull says that NULL was read into a field that cannot hold it.
 var ErrNull = errors.New("NULL was read into a field that cannot hold it; make it a pointer or a sql.Null")
 

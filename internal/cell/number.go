@@ -97,6 +97,9 @@ func (c *intCell[I]) Decode(oid uint32, src []byte) error {
 
 func (c *intCell[I]) Value() (driver.Value, error) { return int64(*c.p), nil }
 
+// Int returns the field.
+func (c *intCell[I]) Int() int64 { return int64(*c.p) }
+
 func (c *intCell[I]) Append(buf []byte, oid uint32) ([]byte, bool, error) {
 	buf, err := pgbinary.AppendInt(buf, oid, int64(*c.p))
 	return buf, false, err

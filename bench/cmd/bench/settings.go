@@ -51,6 +51,7 @@ func parse(args []string) (s settings, err error) {
 	flags.IntVar(&s.sizes.Rows, "items", 200_000, "rows of the table that is created, changed and read by key")
 	flags.IntVar(&s.sizes.Updates, "updates", 100_000, "rows that are updated")
 	flags.IntVar(&s.sizes.Stream, "stream", 1_000_000, "rows of the table that is streamed")
+	flags.IntVar(&s.sizes.Memory, "memory", 10_000_000, "rows of the table that is streamed to see the memory; only when -run names \"memory\"")
 	flags.IntVar(&s.sizes.Gets, "gets", 20_000, "rows that are read by key")
 	flags.IntVar(&s.sizes.Calls, "calls", 10_000, "calls of get-or-create, and rows that are upserted")
 	flags.IntVar(&s.sizes.Batch, "batch", 1000, "rows of a batch that is written")

@@ -30,6 +30,8 @@ type Side struct {
 	Role Role
 	// Goal is the highest ratio to the baseline that is wanted; 0 for none.
 	Goal float64
+	// Most is the largest growth in memory that is wanted, in bytes; 0 for any. For Race.
+	Most float64
 	// Limit is the longest time for doing the work once that is wanted; 0 for none.
 	Limit time.Duration
 	// Extra is the longest time beyond the baseline's that is wanted; 0 for none.

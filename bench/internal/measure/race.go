@@ -44,6 +44,7 @@ type Line struct {
 	// Ratio is the median of the ratios to the baseline's time in the same round; Min and Max are the smallest and the largest.
 	Ratio, Min, Max float64
 	Goal            float64
+	Most            float64 // the largest growth in memory that is wanted, in bytes; 0 for any
 }
 
 // Speed is the rows of a second.
@@ -79,7 +80,7 @@ func Race(ctx context.Context, p Plan, rows int, sides ...Side) ([]Line, error) 
 			return nil, fmt.Errorf("%s: took no time", s.Name)
 		}
 		lines = append(lines, Line{
-			Name: s.Name, Role: s.Role, Goal: s.Goal, Rows: rows, Rounds: len(used[i]), Usage: medians(used[i]),
+			Name: s.Name, Role: s.Role, Goal: s.Goal, Most: s.Most, Rows: rows, Rounds: len(used[i]), Usage: medians(used[i]),
 			Ratio: median(ratios[i]), Min: slices.Min(ratios[i]), Max: slices.Max(ratios[i]),
 		})
 	}

@@ -55,6 +55,10 @@ func (l Line) mark(baseline bool, drover float64) string {
 	switch {
 	case l.Role == Drover && l.Goal > 0 && l.Ratio > l.Goal:
 		return fmt.Sprintf("≤ %.2f, **missed**", l.Goal)
+	case l.Role == Drover && l.Most > 0 && l.Peak > l.Most:
+		return fmt.Sprintf("≤ %.0f MB, **missed**", l.Most/mega)
+	case l.Role == Drover && l.Most > 0:
+		return fmt.Sprintf("≤ %.0f MB", l.Most/mega)
 	case l.Role == Drover && l.Goal > 0:
 		return fmt.Sprintf("≤ %.2f", l.Goal)
 	case l.Role == Peer && drover > 0 && l.Ratio < drover-0.005:
@@ -65,8 +69,9 @@ func (l Line) mark(baseline bool, drover float64) string {
 	return "–"
 }
 
+const mega = 1 << 20
+
 func (l Line) memory() string {
-	const mega = 1 << 20
 	switch {
 	case l.Peak < 0:
 		return "–"

@@ -53,7 +53,7 @@ func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.
 	if err != nil {
 		return nil, badURL(given, err)
 	}
-	pool := sql.OpenDB(dialect.Setup{Connector: connector, Statements: []string{
+	pool := sql.OpenDB(dialect.Setup{Connector: cachingConnector{connector}, Statements: []string{
 		"SET SESSION TRANSACTION ISOLATION LEVEL " + name,
 		"SET time_zone = '+00:00'",
 	}})

@@ -18,6 +18,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/drover-dev/drover/internal/dialect"
+	"github.com/drover-dev/drover/internal/dialect/stmtcache"
 )
 
 // counts is what reaches modernc's connections.
@@ -52,7 +53,7 @@ func (c *countingConn) PrepareContext(ctx context.Context, query string) (driver
 		return nil, err
 	}
 	c.counts.prepared.Add(1)
-	return &countingStmt{liveStmt: s.(liveStmt), counts: c.counts}, nil
+	return &countingStmt{Stmt: s.(stmtcache.Stmt), counts: c.counts}, nil
 }
 
 func (c *countingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
@@ -78,13 +79,13 @@ func (c *countingConn) Close() error {
 }
 
 type countingStmt struct {
-	liveStmt
+	stmtcache.Stmt
 	counts *counts
 }
 
 func (s *countingStmt) Close() error {
 	s.counts.closed.Add(1)
-	return s.liveStmt.Close()
+	return s.Stmt.Close()
 }
 
 // file is one database that several pools open.
@@ -337,8 +338,8 @@ func TestCache_WhichTextsAreKept(t *testing.T) {
 		{"comment in front", "/* x; y */ SELECT 1", true},
 		{"semicolon and space at the end", "\n  SELECT 1;\n\t", true},
 		{"semicolon in a string", `SELECT 'a;b'`, true},
-		{"length at the limit", `SELECT '` + strings.Repeat("x", maxLength-len(`SELECT ''`)) + `'`, true},
-		{"longer than the limit", `SELECT '` + strings.Repeat("x", maxLength+1-len(`SELECT ''`)) + `'`, false},
+		{"length at the limit", `SELECT '` + strings.Repeat("x", stmtcache.MaxLength-len(`SELECT ''`)) + `'`, true},
+		{"longer than the limit", `SELECT '` + strings.Repeat("x", stmtcache.MaxLength+1-len(`SELECT ''`)) + `'`, false},
 		{"two statements", `SELECT 1; SELECT 2`, false},
 		{"second statement of another kind", `UPDATE t SET s = 'x'; DROP TABLE IF EXISTS u`, false},
 		{"create", `CREATE TABLE IF NOT EXISTS u (n)`, false},
@@ -449,29 +450,29 @@ func TestCache_ColumnTypes(t *testing.T) {
 func TestCache_ClosesTheLeastRecentlyUsed(t *testing.T) {
 	p := newFile(t).cached("")
 	query := func(i int) string { return fmt.Sprint("SELECT ", i) }
-	for i := range maxStatements {
+	for i := range stmtcache.MaxStatements {
 		p.exec(query(i))
 	}
 	p.exec(query(0)) // now 1 is the oldest
 	wantCount(t, "closed", &p.counts.closed, 0)
-	p.exec(query(maxStatements))
+	p.exec(query(stmtcache.MaxStatements))
 	wantCount(t, "closed", &p.counts.closed, 1)
-	wantCount(t, "prepared", &p.counts.prepared, maxStatements+1)
+	wantCount(t, "prepared", &p.counts.prepared, stmtcache.MaxStatements+1)
 	p.exec(query(0))
 	p.exec(query(2))
-	wantCount(t, "prepared", &p.counts.prepared, maxStatements+1)
+	wantCount(t, "prepared", &p.counts.prepared, stmtcache.MaxStatements+1)
 	p.exec(query(1))
-	wantCount(t, "prepared", &p.counts.prepared, maxStatements+2)
+	wantCount(t, "prepared", &p.counts.prepared, stmtcache.MaxStatements+2)
 	wantCount(t, "closed", &p.counts.closed, 2)
 }
 
 func TestCache_BoundsTheLengthOfAllTexts(t *testing.T) {
 	p := newFile(t).cached("")
 	for i := range 10 {
-		p.exec(fmt.Sprintf("SELECT %d, '%s'", i, strings.Repeat("x", maxLength-20)))
+		p.exec(fmt.Sprintf("SELECT %d, '%s'", i, strings.Repeat("x", stmtcache.MaxLength-20)))
 	}
 	kept := p.counts.prepared.Load() - p.counts.closed.Load()
-	if want := int32(maxLengths / maxLength); kept != want {
+	if want := int32(stmtcache.MaxLengths / stmtcache.MaxLength); kept != want {
 		t.Errorf("%d statements are kept, want %d", kept, want)
 	}
 }

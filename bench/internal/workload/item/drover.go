@@ -43,6 +43,7 @@ func (d *droverSide) works() map[*task][]work {
 		getOrCreate: {{how: "GetOrCreate", run: d.getOrCreate}},
 		expression:  {{how: "Update with Expr", run: d.expression}},
 		upsert:      {{how: "Upsert", run: d.upsert}},
+		memory:      d.streams(),
 	}
 }
 
@@ -98,6 +99,51 @@ func (d *droverSide) pages(ctx context.Context) (tally, error) {
 
 func (d *droverSide) narrow(ctx context.Context) (tally, error) {
 	return sum(table.Into[pair](d.items.OrderBy("id")).All(ctx, table.Direct()), func(p *pair) int32 { return p.Qty })
+}
+
+// streams are all ways of reading much.
+func (d *droverSide) streams() []work {
+	const all = "SELECT " + columns + " FROM bench_item ORDER BY id"
+	structs := func(it *Item) int32 { return it.Qty }
+	number := func(n *int32) int32 { return *n }
+	maps := func(m *map[string]any) int32 { return int32((*m)["qty"].(int64)) }
+	tuples := func(row *[]any) int32 { return int32((*row)[3].(int64)) }
+	page := table.PageSize(d.site.sizes.Page)
+	return []work{
+		{how: "All, Direct", run: func(ctx context.Context) (tally, error) { return sum(d.items.OrderBy("id").All(ctx, table.Direct()), structs) }},
+		{how: "All, ByKey", run: func(ctx context.Context) (tally, error) { return sum(d.items.All(ctx, page), structs) }},
+		{how: "All, Cursor", run: func(ctx context.Context) (tally, error) {
+			return sum(d.items.OrderBy("id").All(ctx, table.Cursor(), page), structs)
+		}},
+		{how: "FetchMany", run: d.fetchMany},
+		{how: "Into", run: func(ctx context.Context) (tally, error) {
+			return sum(table.Into[pair](d.items).All(ctx, page), func(p *pair) int32 { return p.Qty })
+		}},
+		{how: "Column", run: func(ctx context.Context) (tally, error) {
+			return sum(table.Column[int32](d.items.OrderBy("id"), "qty").All(ctx, page), number)
+		}},
+		{how: "Values", run: func(ctx context.Context) (tally, error) { return sum(d.items.Values().All(ctx, page), maps) }},
+		{how: "Tuples", run: func(ctx context.Context) (tally, error) { return sum(d.items.Tuples().All(ctx, page), tuples) }},
+		{how: "Raw, structs", run: func(ctx context.Context) (tally, error) { return sum(table.Raw[Item](d.conn, all).All(ctx, page), structs) }},
+		{how: "Raw, maps", run: func(ctx context.Context) (tally, error) {
+			return sum(table.Raw[map[string]any](d.conn, all).All(ctx, page), maps)
+		}},
+		{how: "Raw, tuples", run: func(ctx context.Context) (tally, error) {
+			return sum(table.Raw[[]any](d.conn, all).All(ctx, page), tuples)
+		}},
+	}
+}
+
+func (d *droverSide) fetchMany(ctx context.Context) (t tally, err error) {
+	for rows, err := range d.items.FetchMany(ctx, d.site.sizes.Page) {
+		if err != nil {
+			return t, err
+		}
+		for i := range rows {
+			t.add(rows[i].Qty)
+		}
+	}
+	return t, nil
 }
 
 func sum[R any](rows iter.Seq2[R, error], qty func(*R) int32) (t tally, err error) {

@@ -29,6 +29,7 @@ func (r *rawMariaDB) works() map[*task][]work {
 		update:      {{how: "UPDATE JOIN JSON_TABLE", run: r.update}},
 		remove:      {{how: "key ranges", run: r.remove}},
 		stream:      {{how: "prepared, Scan", run: r.stream}},
+		memory:      {{how: "prepared, Scan", run: r.stream}},
 		pages:       {{how: "prepared keyset pages, Scan", run: r.pages}},
 		narrow:      {{how: "prepared, Scan", run: r.narrow}},
 		get:         {{how: "prepared, Scan", run: r.get}},

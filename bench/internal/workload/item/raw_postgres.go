@@ -33,6 +33,7 @@ func (r *rawPostgres) works() map[*task][]work {
 		update:      {{how: "UPDATE FROM unnest, own arrays", run: r.update}},
 		remove:      {{how: "key ranges", run: r.remove}},
 		stream:      {{how: "one query, own decode", run: r.stream}},
+		memory:      {{how: "one query, own decode", run: r.stream}},
 		pages:       {{how: "prepared keyset pages, own decode", run: r.pages}},
 		narrow:      {{how: "one query, own decode", run: r.narrow}},
 		get:         {{how: "prepared, own decode", run: r.get}},

@@ -23,6 +23,7 @@ func (r *rawSQLite) works() map[*task][]work {
 		},
 		remove:      {{how: "key ranges", run: r.remove}},
 		stream:      {{how: "Scan", run: r.stream}},
+		memory:      {{how: "Scan", run: r.stream}},
 		pages:       {{how: "prepared keyset pages, Scan", run: r.pages}},
 		narrow:      {{how: "Scan", run: r.narrow}},
 		get:         {{how: "prepared, Scan", run: r.get}},

@@ -71,7 +71,7 @@ func (s *site) measured(k *task, e entry, w work) measure.Side {
 	var did tally
 	var failed error
 	return measure.Side{
-		Name: e.name + ": " + w.how, Role: e.role, Goal: k.goal(s.Name), Usage: w.usage,
+		Name: e.name + ": " + w.how, Role: e.role, Goal: k.goal(s.Name), Most: k.most, Usage: w.usage,
 		Prepare: func(ctx context.Context) error {
 			if err := s.ready(ctx, k); err != nil {
 				return err

@@ -138,8 +138,8 @@ func (s *site) makePostgres(ctx context.Context, want state) error {
 		case filled:
 			err = s.exec(ctx, `INSERT INTO bench_item SELECT * FROM bench_source ORDER BY id`,
 				fmt.Sprintf(`SELECT setval(pg_get_serial_sequence('bench_item', 'id'), %d)`, s.sizes.Rows))
-		case long:
-			err = s.fill(ctx, s.sizes.Stream)
+		case long, huge:
+			err = s.fill(ctx, s.sizes.streamed(want))
 		}
 	}
 	if err == nil {
@@ -157,8 +157,8 @@ func (s *site) makeMariaDB(ctx context.Context, want state) error {
 		switch want {
 		case filled:
 			err = s.exec(ctx, `INSERT INTO bench_item SELECT * FROM bench_source ORDER BY id`)
-		case long:
-			err = s.fill(ctx, s.sizes.Stream)
+		case long, huge:
+			err = s.fill(ctx, s.sizes.streamed(want))
 		}
 	}
 	if err != nil {
@@ -174,8 +174,8 @@ func (s *site) makeSQLite(ctx context.Context, want state) error {
 	if err := s.exec(ctx, append([]string{`DROP TABLE IF EXISTS bench_item`}, schemas[s.Name].table...)...); err != nil {
 		return err
 	}
-	if want == long {
-		if err := s.fill(ctx, s.sizes.Stream); err != nil {
+	if want == long || want == huge {
+		if err := s.fill(ctx, s.sizes.streamed(want)); err != nil {
 			return err
 		}
 	}

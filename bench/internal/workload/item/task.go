@@ -14,16 +14,25 @@ type Sizes struct {
 	Rows    int // of the table for most tasks, and created
 	Updates int
 	Stream  int // of the table that is streamed
+	Memory  int // of the table that is streamed to see the memory
 	Gets    int
 	Calls   int // of get-or-create, and rows of the upsert
 	Batch   int // rows of a statement
 	Page    int // rows of a page
 }
 
+// streamed is the number of rows of a table to be streamed.
+func (z Sizes) streamed(of state) int {
+	if of == huge {
+		return z.Memory
+	}
+	return z.Stream
+}
+
 // Check finds sizes that the workloads cannot have.
 func (z Sizes) Check() error {
 	switch {
-	case min(z.Rows, z.Updates, z.Stream, z.Gets, z.Calls, z.Batch, z.Page) < 1:
+	case min(z.Rows, z.Updates, z.Stream, z.Memory, z.Gets, z.Calls, z.Batch, z.Page) < 1:
 		return errors.New("all sizes must be positive")
 	case z.Updates > z.Rows || z.Calls > z.Rows:
 		return errors.New("no more rows can be updated or called for than there are items")
@@ -40,6 +49,7 @@ const (
 	empty state = iota
 	filled
 	long
+	huge
 )
 
 // task is one kind of work on the table.
@@ -54,11 +64,15 @@ type task struct {
 	// short marks what takes microseconds a call: measured on one CPU.
 	short bool
 	rows  func(z Sizes) int
+	// own says that only drover does it, and only when it is asked for by name.
+	own bool
 	// tally is what a side must tell; nil for the number of rows alone.
 	tally func(z Sizes) tally
 	// after is what the table must hold after a run, in the order of sku; nil for what it held before.
 	after func(z Sizes) iter.Seq[Item]
 	goal  func(database string) float64
+	// most is the memory that drover may grow by, in bytes; 0 for any.
+	most float64
 }
 
 // The tasks.
@@ -167,7 +181,14 @@ var (
 	}
 )
 
-var tasks = []*task{create, createBlind, update, remove, expression, upsert, stream, pages, narrow, get, getOrCreate}
+// memory is every way of reading a table that is much larger than memory should be.
+var memory = &task{
+	name: "memory", title: titled("stream %d in constant memory", func(z Sizes) int { return z.Memory }),
+	table: huge, own: true, rows: func(z Sizes) int { return z.Memory }, goal: atMost(0), most: 64 << 20,
+	tally: func(z Sizes) tally { return streamedOf(z.Memory) },
+}
+
+var tasks = []*task{create, createBlind, update, remove, expression, upsert, stream, pages, narrow, get, getOrCreate, memory}
 
 func titled(format string, n func(Sizes) int) func(Sizes) string {
 	return func(z Sizes) string { return fmt.Sprintf(format, n(z)) }
@@ -190,6 +211,8 @@ func (k *task) holds(z Sizes) iter.Seq[Item] {
 		return k.after(z)
 	case k.table == long:
 		return rowsOf(z.Stream, func(i int) (Item, bool) { return row(i), true })
+	case k.table == huge:
+		return rowsOf(z.Memory, func(i int) (Item, bool) { return row(i), true })
 	}
 	return made(z)
 }
@@ -243,8 +266,10 @@ func deletes(z Sizes) (n int) {
 	return n
 }
 
-func streamed(z Sizes) (t tally) {
-	for i := range z.Stream {
+func streamed(z Sizes) tally { return streamedOf(z.Stream) }
+
+func streamedOf(n int) (t tally) {
+	for i := range n {
 		t.add(qtyOf(i))
 	}
 	return t

@@ -64,6 +64,12 @@ func (b *builder) columns(m *model, indexes []int) *builder {
 	return b.list(len(indexes), func(i int) { b.write(names.columns[indexes[i]]) })
 }
 
+// selected writes columns as they are read.
+func (b *builder) selected(m *model, indexes []int) *builder {
+	names := m.names(b.dialect)
+	return b.list(len(indexes), func(i int) { b.write(names.selects[indexes[i]]) })
+}
+
 // statement gives the text the database's own placeholders.
 func (b *builder) statement() (statement, error) {
 	if b.err != nil {
@@ -181,7 +187,7 @@ func (q *query) build(ctx context.Context, s selection) (statement, error) {
 	if s.columns != "" {
 		b.write(s.columns)
 	} else {
-		b.columns(q.model, q.columns)
+		b.selected(q.model, q.columns)
 	}
 	b.write(" FROM ", q.model.quoted(b.dialect))
 	b.args = append(b.args, s.args...)

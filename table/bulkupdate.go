@@ -43,7 +43,7 @@ func (q *query) bulkUpdate(ctx context.Context, rows rowList, columns []string) 
 	size := u.batchSize()
 	w := &writer{query: *q, op: "update", total: int64(rows.len()), values: u.set, alone: rows.len() <= size && (!u.fromValues() || rows.len() <= maxValuesRows)}
 	w.write = func(ctx context.Context, b batch) (int64, error) {
-		n, err := u.update(ctx, b.rows)
+		n, err := u.trying(ctx, b.rows, u.update)
 		if m, ok := errors.AsType[*misfit](err); ok {
 			err = w.misfitError(ctx, b, m)
 		}
@@ -101,7 +101,7 @@ func (q *query) bulkDelete(ctx context.Context, rows rowList) (int64, error) {
 	}
 	size := u.batchSize()
 	w := &writer{query: *q, op: "delete", total: int64(rows.len()), values: u.written, alone: rows.len() <= size}
-	w.write = func(ctx context.Context, b batch) (int64, error) { return u.delete(ctx, b.rows) }
+	w.write = func(ctx context.Context, b batch) (int64, error) { return u.trying(ctx, b.rows, u.delete) }
 	n, err := w.run(ctx, batches(rows, size))
 	q.model.forget(q.conn, err)
 	return n, err
@@ -133,7 +133,9 @@ type updater struct {
 	set     []int // the columns that are set
 	written []int // that are sent: the key's, then those that are set
 	native  bool
-	json    bool // JSON_TABLE
+	json    bool      // JSON_TABLE
+	keys    []keyType // of JSON_TABLE, for each column of the key
+	texts   textColumns
 	shape   *shape
 	record  *record
 	arrays  *arrays
@@ -175,7 +177,10 @@ func (u *updater) choose(ctx context.Context, scratch reflect.Value) error {
 	if err != nil {
 		return err
 	}
-	u.json = server.JSONTable
+	u.json = server.JSONTable && len(u.set) > 0
+	if u.json {
+		return u.readKeyTypes(ctx)
+	}
 	if !conn.Dialect().Features().Arrays {
 		return nil
 	}
@@ -185,11 +190,28 @@ func (u *updater) choose(ctx context.Context, scratch reflect.Value) error {
 	if err := u.shape.check(u.model, u.written); err != nil {
 		return err
 	}
-	u.source = u.shape.unnestOf(u.model, u.written)
-	if u.native = conn.RunsOnPGX(ctx); u.native {
+	u.native, u.texts = conn.RunsOnPGX(ctx), textColumns{}
+	u.plan()
+	return nil
+}
+
+// plan decides how the columns travel in arrays.
+func (u *updater) plan() {
+	u.source = u.shape.unnestOf(u.model, u.written, u.texts)
+	if u.native {
 		u.arrays = newArrays(u.source)
 	}
-	return nil
+}
+
+// trying does a batch, again when it turns out that a column's values must go as text.
+func (u *updater) trying(ctx context.Context, rows rowList, do func(context.Context, rowList) (int64, error)) (int64, error) {
+	for {
+		n, err := do(ctx, rows)
+		if u.shape == nil || !u.texts.learn(u.model, err) {
+			return n, err
+		}
+		u.plan()
+	}
 }
 
 // fromValues reports whether rows are sent as VALUES.
@@ -206,7 +228,7 @@ func (u *updater) batchSize() int {
 	case f.Arrays:
 		return batchArrays
 	}
-	if f.Arrays || u.fromValues() || u.json && len(u.set) > 0 {
+	if f.Arrays || u.fromValues() || u.json {
 		return size
 	}
 	return min(size, f.MaxParams/len(u.written))
@@ -319,7 +341,7 @@ func (u *updater) values(rows rowList) ([]any, error) {
 	for row := range rows.len() {
 		rows.load(row)
 		for i, c := range u.record.cells {
-			value, err := c.Value()
+			value, err := u.value(c)
 			if err != nil {
 				return nil, &misfit{row: row, err: u.record.fail(i, err)}
 			}

@@ -58,21 +58,41 @@ func (u *updater) updateChunk(ctx context.Context, rows rowList) (int64, error) 
 // updateJSON is UPDATE … JOIN JSON_TABLE(…): all rows are one parameter. The types in it are wide, so that a value that does not fit its column
 // is refused by the assignment and not made NULL by the conversion.
 func (u *updater) updateJSON(ctx context.Context, rows rowList) (int64, error) {
-	document, err := u.document(rows)
+	values, err := u.values(rows)
 	if err != nil {
 		return 0, err
+	}
+	encoded := u.encoded(values)
+	document, err := u.document(values, encoded)
+	if err != nil {
+		return 0, err
+	}
+	column := func(n int) string {
+		if encoded[n] {
+			return "FROM_BASE64(v.c" + strconv.Itoa(n) + ")"
+		}
+		return "v.c" + strconv.Itoa(n)
 	}
 	b := newBuilder(u.conn)
 	keys := len(u.model.mapping.Keys)
 	b.write("UPDATE ", u.model.quoted(b.dialect), " AS t JOIN JSON_TABLE(?, '$[*]' COLUMNS (")
 	b.args = append(b.args, document)
 	b.list(len(u.written), func(n int) {
-		b.write("c", strconv.Itoa(n), " ", jsonType(u.model.mapping.Columns[u.written[n]].Type, n < keys), " PATH '$[", strconv.Itoa(n), "]'")
+		path := " PATH '$[" + strconv.Itoa(n) + "]'"
+		b.write("c", strconv.Itoa(n), " ", u.jsonType(n, encoded[n]), path)
+		if n < keys && u.keys[n].narrow {
+			b.write(", k", strconv.Itoa(n), " LONGTEXT CHARACTER SET utf8mb4", path)
+		}
 	})
 	b.write(")) AS v ON ")
-	u.writeJoin(b, u.jsonKey)
+	u.writeJoin(b, column)
+	for n, k := range u.keys {
+		if k.narrow { // a character that the column cannot have must not become one that it has
+			b.write(" AND BINARY CONVERT(v.c", strconv.Itoa(n), " USING utf8mb4) = BINARY v.k", strconv.Itoa(n))
+		}
+	}
 	b.write(" SET ").list(len(u.set), func(n int) {
-		b.write("t.", b.dialect.Quote(u.model.mapping.Columns[u.set[n]].Name), " = ", u.jsonValue(keys+n))
+		b.write("t.", b.dialect.Quote(u.model.mapping.Columns[u.set[n]].Name), " = ", column(keys+n))
 	})
 	st, err := b.statement()
 	if err != nil {
@@ -81,31 +101,41 @@ func (u *updater) updateJSON(ctx context.Context, rows rowList) (int64, error) {
 	return affect(ctx, u.conn, st)
 }
 
-// document is the rows as a JSON array of arrays.
-func (u *updater) document(rows rowList) (string, error) {
-	buf := make([]byte, 0, 64*rows.len())
-	buf = append(buf, '[')
-	for row := range rows.len() {
-		if row > 0 {
-			buf = append(buf, ',')
+// encoded reports for each column that is sent whether it has bytes, which JSON cannot hold: they go in base64, and so do all of the
+// column.
+func (u *updater) encoded(values []any) []bool {
+	encoded := make([]bool, len(u.written))
+	for i, value := range values {
+		if _, bytes := value.([]byte); bytes {
+			encoded[i%len(encoded)] = true
 		}
-		rows.load(row)
-		buf = append(buf, '[')
-		for i, c := range u.record.cells {
-			if i > 0 {
-				buf = append(buf, ',')
-			}
-			value, err := c.Value()
-			if err == nil {
-				buf, err = appendJSON(buf, value)
-			}
-			if err != nil {
-				return "", &misfit{row: row, err: u.record.fail(i, err)}
-			}
-		}
-		buf = append(buf, ']')
 	}
-	return string(append(buf, ']')), nil
+	return encoded
+}
+
+// document is the rows as a JSON array of arrays.
+func (u *updater) document(values []any, encoded []bool) (string, error) {
+	width := len(encoded)
+	buf := make([]byte, 0, 64*len(values)/width)
+	buf = append(buf, '[')
+	for i, value := range values {
+		switch {
+		case i > 0 && i%width == 0:
+			buf = append(buf, "],["...)
+		case i > 0:
+			buf = append(buf, ',')
+		default:
+			buf = append(buf, '[')
+		}
+		if text, ok := value.(string); ok && encoded[i%width] {
+			value = []byte(text)
+		}
+		var err error
+		if buf, err = appendJSON(buf, value); err != nil {
+			return "", &misfit{row: i / width, err: u.record.fail(i%width, err)}
+		}
+	}
+	return string(append(buf, "]]"...)), nil
 }
 
 func appendJSON(buf []byte, value driver.Value) ([]byte, error) {
@@ -127,6 +157,9 @@ func appendJSON(buf []byte, value driver.Value) ([]byte, error) {
 		}
 		return append(buf, '0'), nil
 	case time.Time:
+		if v.IsZero() {
+			return append(buf, `"0000-00-00"`...), nil // as the driver sends it
+		}
 		buf = append(buf, '"')
 		buf = v.AppendFormat(buf, "2006-01-02 15:04:05.000000")
 		return append(buf, '"'), nil
@@ -159,42 +192,59 @@ func plainJSON(text string) bool {
 	return true
 }
 
-// jsonType is the SQL type in which a field's values leave JSON_TABLE.
-func jsonType(t reflect.Type, key bool) string {
+// keyType is how a column of the key leaves JSON_TABLE.
+type keyType struct {
+	sql    string // "": as jsonType says
+	narrow bool   // the character set has not all characters
+}
+
+// readKeyTypes finds out the types of key columns of text. A value of another character set or collation is not compared with them, or only after
+// the whole table was read.
+func (u *updater) readKeyTypes(ctx context.Context) error {
+	u.keys = make([]keyType, len(u.model.mapping.Keys))
+	for n, i := range u.model.mapping.Keys {
+		c := u.model.mapping.Columns[i]
+		if !kindIsText(c.Type) && !structLike(c.Type) {
+			continue
+		}
+		t, err := u.model.described(ctx, u.conn)
+		if err != nil {
+			return err
+		}
+		if column, _ := t.Column(c.Name); column.Collation != "" {
+			set, _, _ := strings.Cut(column.Collation, "_")
+			sqlType := column.Type
+			if strings.HasPrefix(sqlType, "enum") || strings.HasPrefix(sqlType, "set") {
+				sqlType = "VARCHAR(3072)"
+			}
+			u.keys[n] = keyType{sqlType + " CHARACTER SET " + set + " COLLATE " + column.Collation, set != "utf8mb4"}
+		}
+	}
+	return nil
+}
+
+// jsonType is the SQL type in which the values of the n-th column that is sent leave JSON_TABLE. A key of text is compared as a literal would
+// be, with the column's collation.
+func (u *updater) jsonType(n int, encoded bool) string {
+	t := u.model.mapping.Columns[u.written[n]].Type
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	switch t.Kind() {
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Bool:
+	switch {
+	case encoded:
+	case n < len(u.keys) && u.keys[n].sql != "":
+		return u.keys[n].sql
+	case t.Kind() == reflect.Bool || t.Kind() >= reflect.Int && t.Kind() <= reflect.Int64:
 		return "BIGINT"
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+	case t.Kind() >= reflect.Uint && t.Kind() <= reflect.Uint64:
 		return "BIGINT UNSIGNED"
-	case reflect.Float32, reflect.Float64:
+	case t.Kind() == reflect.Float32 || t.Kind() == reflect.Float64:
 		return "DOUBLE"
 	}
-	if key {
-		return "VARCHAR(3072) CHARACTER SET utf8mb4" // the longest key that there is
+	if n < len(u.model.mapping.Keys) {
+		return "VARCHAR(4096) CHARACTER SET utf8mb4" // room for the longest key that there is, in base64
 	}
 	return "LONGTEXT CHARACTER SET utf8mb4"
-}
-
-// jsonValue is the value of the n-th column of JSON_TABLE.
-func (u *updater) jsonValue(n int) string {
-	name := "v.c" + strconv.Itoa(n)
-	if isBytes(u.model.mapping.Columns[u.written[n]].Type) {
-		return "FROM_BASE64(" + name + ")"
-	}
-	return name
-}
-
-// jsonKey is jsonValue for a comparison: a text is compared as a literal would be, with the column's collation.
-func (u *updater) jsonKey(n int) string { return u.jsonValue(n) }
-
-func isBytes(t reflect.Type) bool {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 && t != reflect.TypeFor[json.RawMessage]()
 }
 
 // updateUnion is UPDATE … JOIN (SELECT … UNION ALL SELECT …), for servers without JSON_TABLE.

@@ -153,7 +153,7 @@ func (q *query) creator(ctx context.Context, opts []CreateOption, rows rowList) 
 	if err := s.check(q.model, plans.every()); err != nil {
 		return nil, err
 	}
-	c.arrays = &arraysInsert{c: c, shape: s, byPlan: map[*insertion]*columnArrays{}}
+	c.arrays = &arraysInsert{c: c, shape: s, texts: textColumns{}, byPlan: map[*insertion]*columnArrays{}}
 	return c, nil
 }
 
@@ -215,8 +215,8 @@ func (c *creator) check(ctx context.Context, b batch) error {
 
 // refuseZeroKey refuses a row with the key 0 if the table has AUTO_INCREMENT, which is asked once.
 func (c *creator) refuseZeroKey(ctx context.Context, b batch, row int) error {
-	d, key := c.conn.Dialect(), c.model.mapping.Columns[c.model.mapping.Keys[0]].Name
-	t, err := d.Table(ctx, c.conn, c.model.quoted(d))
+	key := c.model.mapping.Columns[c.model.mapping.Keys[0]].Name
+	t, err := c.model.described(ctx, c.conn)
 	if err != nil {
 		return err
 	}

@@ -215,7 +215,7 @@ func (p *insertion) writeConflict(b *builder, m *model) {
 
 func (p *insertion) writeReturning(b *builder, m *model) {
 	if len(p.returning) > 0 {
-		b.write(" RETURNING ").columns(m, p.returning)
+		b.write(" RETURNING ").selected(m, p.returning)
 	}
 }
 
@@ -273,7 +273,7 @@ func (p *insertions) supports(server dialect.Server) {
 // violate: of another, the database makes a part where the row does not give it, and then it is new.
 func (c *creator) onlyUniqueKey(ctx context.Context) error {
 	d, base := c.conn.Dialect(), c.plans.base
-	t, err := d.Table(ctx, c.conn, c.model.quoted(d))
+	t, err := c.model.described(ctx, c.conn)
 	if err != nil {
 		return err
 	}
@@ -281,8 +281,10 @@ func (c *creator) onlyUniqueKey(ctx context.Context) error {
 	for n, i := range base.on {
 		on[n] = c.model.mapping.Columns[i].Name
 	}
+	found := false
 	for _, k := range t.Unique {
 		if sameSet(k.Columns, on) {
+			found = found || k.Whole
 			continue
 		}
 		made := c.madeByDatabase(k.Columns)
@@ -292,7 +294,7 @@ func (c *creator) onlyUniqueKey(ctx context.Context) error {
 		}
 		c.makesKey = c.isZero(made)
 	}
-	if !slices.ContainsFunc(t.Keys, func(k dialect.Key) bool { return sameSet(k.Columns, on) }) {
+	if !found {
 		return fmt.Errorf("table %s has no unique key of (%s) without NULLs: %w", c.model.fullName(), strings.Join(on, ", "), ErrConflictOption)
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 type arraysInsert struct {
 	c      *creator
 	shape  *shape
+	texts  textColumns
 	byPlan map[*insertion]*columnArrays
 }
 
@@ -36,13 +37,31 @@ type unnest struct {
 	casts    []string // what the column's value is cast to; "": as it comes
 }
 
+// textColumns are the columns whose values go as text although their type has a binary form, because a field's type has none in it: a string in
+// a column of dates, say.
+type textColumns map[int]bool
+
+// learn reports whether an error is that a value has no binary form in its column's type. From then on the column's values go as text.
+func (t textColumns) learn(m *model, err error) bool {
+	value, ok := errors.AsType[*ValueError](err)
+	if !ok || !errors.Is(value.Err, pgbinary.ErrUnsupported) {
+		return false
+	}
+	i := m.mapping.Column(value.Column)
+	if i < 0 || t[i] {
+		return false
+	}
+	t[i] = true
+	return true
+}
+
 // unnestOf decides how each column travels: in its own type where that has a binary form here, else as text that is cast.
-func (s *shape) unnestOf(m *model, columns []int) *unnest {
+func (s *shape) unnestOf(m *model, columns []int, texts textColumns) *unnest {
 	u := &unnest{}
 	for _, i := range columns {
 		c := m.mapping.Columns[i]
 		known := s.column(c.Name)
-		if known.binary() && !cell.Array(c.Type, c.JSON) {
+		if known.binary() && !texts[i] && !cell.Array(c.Type, c.JSON) {
 			name, _ := pgbinary.TypeName(known.oid)
 			u.add(known.oid, name, "")
 			continue
@@ -88,7 +107,7 @@ func (a *arraysInsert) copies(plan *insertion) bool {
 	}
 	return !slices.ContainsFunc(plan.columns, func(i int) bool {
 		c := a.c.model.mapping.Columns[i]
-		return !a.shape.column(c.Name).binary() || cell.Array(c.Type, c.JSON)
+		return !a.shape.column(c.Name).binary() || a.texts[i] || cell.Array(c.Type, c.JSON)
 	})
 }
 
@@ -96,6 +115,16 @@ func (a *arraysInsert) copies(plan *insertion) bool {
 const minCopied = 500
 
 func (a *arraysInsert) insert(ctx context.Context, g group) (int64, error) {
+	for {
+		n, err := a.insertOnce(ctx, g)
+		if !a.texts.learn(a.c.model, err) {
+			return n, err
+		}
+		clear(a.byPlan)
+	}
+}
+
+func (a *arraysInsert) insertOnce(ctx context.Context, g group) (int64, error) {
 	if g.rows.len() >= minCopied && a.copies(g.plan) {
 		return a.copyChecked(ctx, g)
 	}
@@ -178,7 +207,7 @@ func (a *arraysInsert) defaults(ctx context.Context, g group) (int64, error) {
 	m := a.c.model
 	b := newBuilder(a.c.conn)
 	g.plan.writeInto(b, m)
-	b.write(" SELECT ").list(len(g.plan.assigned), func(i int) { m.writeValue(b, g.plan.assigned[i].value) })
+	b.write(" SELECT ").list(len(g.plan.assigned), func(i int) { m.writeValue(b, g.plan.assigned[i]) })
 	b.write(" FROM generate_series(1, ?::int8)")
 	b.args = append(b.args, int64(g.rows.len()))
 	g.plan.writeConflict(b, m)
@@ -227,7 +256,7 @@ func (a *arraysInsert) unnest(ctx context.Context, g group) (int64, error) {
 // single sends one row as INSERT … VALUES (…), which is planned and run faster than an array for each column. Here too each parameter
 // says its type.
 func (a *arraysInsert) single(ctx context.Context, g group) (int64, error) {
-	source := a.shape.unnestOf(a.c.model, g.plan.columns)
+	source := a.shape.unnestOf(a.c.model, g.plan.columns, a.texts)
 	b := newBuilder(a.c.conn)
 	g.plan.writeInto(b, a.c.model)
 	b.write(" VALUES (").list(len(source.types), func(i int) {
@@ -295,18 +324,18 @@ func (a *arraysInsert) send(ctx context.Context, g group, sql string, oids []uin
 func (a *arraysInsert) prepare(plan *insertion) (p *columnArrays, extra []any, err error) {
 	m, conn := a.c.model, a.c.conn
 	expressions := newBuilder(conn)
-	expressions.list(len(plan.assigned), func(i int) { m.writeValue(expressions, plan.assigned[i].value) })
+	expressions.list(len(plan.assigned), func(i int) { m.writeValue(expressions, plan.assigned[i]) })
 	extra = expressions.args
 	if p = a.byPlan[plan]; p != nil {
 		return p, extra, nil
 	}
-	p = &columnArrays{record: a.c.recordOf(plan), source: a.shape.unnestOf(m, plan.columns)}
+	p = &columnArrays{record: a.c.recordOf(plan), source: a.shape.unnestOf(m, plan.columns, a.texts)}
 	b := newBuilder(conn)
 	plan.writeInto(b, m)
 	b.write(" SELECT ").list(len(plan.columns), func(i int) { b.write(p.source.value(i)) })
 	for _, assigned := range plan.assigned {
 		b.write(", ")
-		m.writeValue(b, assigned.value)
+		m.writeValue(b, assigned)
 	}
 	b.write(" FROM ")
 	p.source.from(b, true)

@@ -109,7 +109,7 @@ func (v *valuesInsert) build(plan *insertion, n int) (statement, error) {
 			if i > 0 || len(plan.columns) > 0 {
 				row.write(", ")
 			}
-			m.writeValue(row, a.value)
+			m.writeValue(row, a)
 		}
 		row.write(")")
 		if row.err != nil {
@@ -136,7 +136,7 @@ func (v *valuesInsert) values(plan *insertion, rows rowList, extra []any) ([]dri
 	for i := range rows.len() {
 		rows.load(i)
 		for k, c := range record.cells {
-			value, err := c.Value()
+			value, err := v.c.value(c)
 			if err != nil {
 				return nil, &misfit{row: i, err: record.fail(k, err)}
 			}

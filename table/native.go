@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 
 	"github.com/jackc/pgx/v5"
@@ -120,6 +121,15 @@ func (a *arrays) add(i int, c cell.Cell) error {
 	}
 	a.params[i] = buf
 	return nil
+}
+
+// value is a cell's value as a driver takes it.
+func (q *query) value(c cell.Cell) (driver.Value, error) {
+	value, err := c.Value()
+	if err == nil {
+		err = q.conn.Dialect().CheckValue(value)
+	}
+	return value, err
 }
 
 // appendParam appends a cell's value as a parameter of a type, or as the text that the statement casts.

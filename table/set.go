@@ -4,8 +4,10 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
+	"strconv"
 
 	"github.com/drover-dev/drover/internal/cell"
 	"github.com/drover-dev/drover/internal/mapping"
@@ -145,14 +147,30 @@ func structLike(t reflect.Type) bool {
 func (m *model) writeSet(b *builder, list []assignment) {
 	b.list(len(list), func(n int) {
 		b.write(b.dialect.Quote(m.mapping.Columns[list[n].column].Name), " = ")
-		m.writeValue(b, list[n].value)
+		m.writeValue(b, list[n])
 	})
 }
 
-func (m *model) writeValue(b *builder, value any) {
+func (m *model) writeValue(b *builder, a assignment) {
+	value := a.value
 	if e, computed := value.(Expression); computed {
 		e.write(b)
 		return
 	}
+	if err := b.dialect.CheckValue(value); err != nil {
+		b.fail(&ValueError{Table: m.fullName(), Column: m.mapping.Columns[a.column].Name, Err: err})
+	}
+	if number, ok := value.(float64); ok && b.dialect.Features().Arrays {
+		value = floatText(number) // of a number that is too large for a real, pgx would make an infinity
+	}
 	b.arg(value)
+}
+
+// floatText writes a number so that it is read as a value of any type of numbers that has it.
+func floatText(v float64) string {
+	const exact = 1 << 53
+	if v == math.Trunc(v) && math.Abs(v) < exact {
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(v, 'g', -1, 64)
 }

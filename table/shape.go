@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/dialect"
@@ -49,8 +50,9 @@ func (s *shape) same(other *shape) bool {
 }
 
 func (m *model) readShape(ctx context.Context, conn *db.DB) (*shape, error) {
+	// A cast to bit without a length would cut.
 	const query = `
-SELECT a.attname::text, (CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END)::int8, format_type(a.atttypid, NULL),
+SELECT a.attname::text, (CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END)::int8, CASE t.oid WHEN 1560 THEN 'bit varying' ELSE format_type(a.atttypid, NULL) END,
   CASE WHEN t.oid IN (1042, 1043) AND a.atttypmod > 4 THEN a.atttypmod - 4 ELSE 0 END
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid = to_regclass(?::text) AND a.attnum > 0 AND NOT a.attisdropped
@@ -71,6 +73,28 @@ ORDER BY a.attnum`
 		return nil, &db.Error{Op: "read the columns", Alias: conn.Alias(), Kind: db.ErrUndefinedTable, Table: m.fullName(), Err: fmt.Errorf("there is no table %s", m.fullName())}
 	}
 	return s, nil
+}
+
+// description is what the catalogue of a database without arrays says of a table.
+type description struct {
+	table *dialect.Table
+	read  time.Time
+}
+
+// maxAge is how long a description is believed: a unique key that is added meanwhile is not seen.
+const maxAge = 10 * time.Second
+
+// described reads what the catalogue says of a table, or remembers it.
+func (m *model) described(ctx context.Context, conn *db.DB) (*dialect.Table, error) {
+	d := conn.Dialect()
+	if known, ok := conn.Facts().Table(m.quoted(d)).(*description); ok && time.Since(known.read) < maxAge {
+		return known.table, nil
+	}
+	t, err := d.Table(ctx, conn, m.quoted(d))
+	if err == nil {
+		conn.Facts().SetTable(m.quoted(d), &description{t, time.Now()})
+	}
+	return t, err
 }
 
 // check refuses columns that the table does not have.

@@ -109,7 +109,7 @@ func (w *keyWalk) turn(sel *selection, page *keyPage, s *source) {
 // columnList is the select list of columns.
 func (q *query) columnList(columns []int) string {
 	b := newBuilder(q.conn)
-	return b.columns(q.model, columns).text.String()
+	return b.selected(q.model, columns).text.String()
 }
 
 // hiddenList is the select list of the hidden columns.

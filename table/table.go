@@ -3,6 +3,7 @@ package table
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"sync/atomic"
 
 	"github.com/drover-dev/drover/db"
@@ -77,6 +78,7 @@ type names struct {
 	dialect dialect.Dialect
 	table   string
 	columns []string
+	selects []string // how the columns are read
 }
 
 // names quotes the names once for a dialect, until another one asks.
@@ -85,8 +87,15 @@ func (m *model) names(d dialect.Dialect) *names {
 		return n
 	}
 	n := &names{dialect: d, table: keyset.TableName(d, m.schema, m.name), columns: make([]string, len(m.mapping.Columns))}
+	n.selects = n.columns
 	for i, c := range m.mapping.Columns {
 		n.columns[i] = d.Quote(c.Name)
+	}
+	for i, c := range m.mapping.Columns {
+		if single(c.Type) && d.Features().RoundsSingles {
+			n.selects = slices.Clone(n.selects)
+			n.selects[i] = n.columns[i] + " * 1e0 AS " + n.columns[i]
+		}
 	}
 	m.last.Store(n)
 	return n
@@ -98,6 +107,11 @@ func allColumns(s *mapping.Struct) []int {
 		all[i] = i
 	}
 	return all
+}
+
+// single reports whether a type is a float32.
+func single(t reflect.Type) bool {
+	return t.Kind() == reflect.Float32 || t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Float32
 }
 
 // suits refuses columns that a database cannot have.

@@ -70,7 +70,9 @@ type Column struct {
 	Type     string // as the database writes it
 	Nullable bool
 	Collated bool // a text column: its order depends on a collation
-	Auto     bool // an AUTO_INCREMENT column of MySQL: 0 means "make a value"
+	// Collation is the name of a text column's collation, which begins with its character set's. Only MySQL's catalogue fills it.
+	Collation string
+	Auto      bool // an AUTO_INCREMENT column of MySQL: 0 means "make a value"
 
 	// Raw is the SQL that reads the stored value unchanged, where the driver would turn the plain column
 	// into something that does not compare as the column does (dates and booleans on SQLite); "" elsewhere.
@@ -114,6 +116,8 @@ type Key struct {
 	Name    string
 	Columns []string
 	Primary bool
+	// Whole says that none of the columns can be NULL or is a prefix or an expression. It is always so in Keys.
+	Whole bool
 }
 
 // Reference is a foreign key that points to the table in hand.

@@ -29,6 +29,8 @@ type Dialect interface {
 	Begin(opts TxOptions) ([]string, error)
 	// End returns the statements that give the connection back its settings after such a transaction.
 	End(opts TxOptions) []string
+	// CheckValue says why a value cannot be stored as it is, where the driver or the database would not say it of the value, or change it.
+	CheckValue(value driver.Value) error
 	// CheckDeferred checks now what COMMIT would check. It is the last that is done in a transaction that is rolled back.
 	CheckDeferred(ctx context.Context, conn driver.Conn) error
 	// Broken judges an error that a statement got inside a transaction; conn is the live driver connection.
@@ -69,6 +71,8 @@ type Features struct {
 	EmptyColumns bool
 	// ZeroMakesKey: a 0 in an AUTO_INCREMENT column means "make a value" (MySQL without NO_AUTO_VALUE_ON_ZERO).
 	ZeroMakesKey bool
+	// RoundsSingles: a column of single precision comes rounded to six digits from a query that is not prepared (MySQL).
+	RoundsSingles bool
 	// PreparedStream: a large result is read faster from a prepared statement (MySQL's binary protocol).
 	PreparedStream bool
 	// Cursors: DECLARE … CURSOR and FETCH (PostgreSQL). Elsewhere an open result set is one by itself.

@@ -77,7 +77,7 @@ LIMIT 1`
 
 func readColumnsAndKeys(ctx context.Context, q dialect.Queryer, t *dialect.Table) error {
 	const query = `
-SELECT COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, COALESCE(NUMERIC_PRECISION, 0), IS_NULLABLE = 'YES', COLLATION_NAME IS NOT NULL,
+SELECT COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, COALESCE(NUMERIC_PRECISION, 0), IS_NULLABLE = 'YES', COALESCE(COLLATION_NAME, ''),
   EXTRA LIKE '%auto_increment%'
 FROM information_schema.COLUMNS
 WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?
@@ -87,9 +87,10 @@ ORDER BY ORDINAL_POSITION`
 		var c dialect.Column
 		var dataType string
 		var precision int
-		if err := scan(&c.Name, &c.Type, &dataType, &precision, &c.Nullable, &c.Collated, &c.Auto); err != nil {
+		if err := scan(&c.Name, &c.Type, &dataType, &precision, &c.Nullable, &c.Collation, &c.Auto); err != nil {
 			return err
 		}
+		c.Collated = c.Collation != ""
 		c.TextBytes = !slices.Contains(binaryTypes, dataType)
 		t.Columns = append(t.Columns, c)
 		unordered[c.Name] = sortsOtherwise(dataType, precision)
@@ -132,10 +133,11 @@ ORDER BY INDEX_NAME, SEQ_IN_INDEX`
 			return err
 		}
 		if n := len(t.Keys); n == 0 || t.Keys[n-1].Name != name {
-			t.Keys = append(t.Keys, dialect.Key{Name: name, Primary: name == "PRIMARY"})
+			t.Keys = append(t.Keys, dialect.Key{Name: name, Primary: name == "PRIMARY", Whole: true})
 		}
 		last := &t.Keys[len(t.Keys)-1]
 		last.Columns = append(last.Columns, column)
+		last.Whole = last.Whole && !bad
 		if bad || unordered[column] {
 			unusable[name] = true
 		}

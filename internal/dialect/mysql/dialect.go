@@ -31,7 +31,7 @@ func (Dialect) Syntax() sqltext.Syntax { return sqltext.MySQL }
 // Features returns what MySQL and MariaDB can do.
 func (Dialect) Features() dialect.Features {
 	return dialect.Features{
-		ImplicitCommit: true, MaxParams: 65535, OnDuplicateKey: true, EmptyColumns: true, ZeroMakesKey: true, PreparedStream: true, Now: "CURRENT_TIMESTAMP(6)",
+		ImplicitCommit: true, MaxParams: 65535, OnDuplicateKey: true, EmptyColumns: true, ZeroMakesKey: true, RoundsSingles: true, PreparedStream: true, Now: "CURRENT_TIMESTAMP(6)",
 	}
 }
 

@@ -81,6 +81,9 @@ func (Dialect) CheckDeferred(ctx context.Context, conn driver.Conn) error {
 	return dialect.Exec(ctx, conn, "SET CONSTRAINTS ALL IMMEDIATE")
 }
 
+// CheckValue refuses nothing: the server says what is wrong with a value.
+func (Dialect) CheckValue(driver.Value) error { return nil }
+
 // Broken asks the protocol's transaction status, which is the server's own word, where the connection runs on
 // pgx; with another driver it judges by the error.
 func (Dialect) Broken(conn driver.Conn, err error) dialect.Damage {

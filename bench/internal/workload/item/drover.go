@@ -110,7 +110,9 @@ func (d *droverSide) streams() []work {
 	tuples := func(row *[]any) int32 { return int32((*row)[3].(int64)) }
 	page := table.PageSize(d.site.sizes.Page)
 	return []work{
-		{how: "All, Direct", run: func(ctx context.Context) (tally, error) { return sum(d.items.OrderBy("id").All(ctx, table.Direct()), structs) }},
+		{how: "All, Direct", run: func(ctx context.Context) (tally, error) {
+			return sum(d.items.OrderBy("id").All(ctx, table.Direct()), structs)
+		}},
 		{how: "All, ByKey", run: func(ctx context.Context) (tally, error) { return sum(d.items.All(ctx, page), structs) }},
 		{how: "All, Cursor", run: func(ctx context.Context) (tally, error) {
 			return sum(d.items.OrderBy("id").All(ctx, table.Cursor(), page), structs)
@@ -124,7 +126,9 @@ func (d *droverSide) streams() []work {
 		}},
 		{how: "Values", run: func(ctx context.Context) (tally, error) { return sum(d.items.Values().All(ctx, page), maps) }},
 		{how: "Tuples", run: func(ctx context.Context) (tally, error) { return sum(d.items.Tuples().All(ctx, page), tuples) }},
-		{how: "Raw, structs", run: func(ctx context.Context) (tally, error) { return sum(table.Raw[Item](d.conn, all).All(ctx, page), structs) }},
+		{how: "Raw, structs", run: func(ctx context.Context) (tally, error) {
+			return sum(table.Raw[Item](d.conn, all).All(ctx, page), structs)
+		}},
 		{how: "Raw, maps", run: func(ctx context.Context) (tally, error) {
 			return sum(table.Raw[map[string]any](d.conn, all).All(ctx, page), maps)
 		}},

@@ -26,7 +26,7 @@ func (d *DB) Exchange(ctx context.Context, x dialect.Exchange) error {
 		return d.exchangeNative(ctx, x)
 	}
 	pool := d.opened.Pool
-	if x.ReadOnly && d.opened.Reader != nil {
+	if x.ReadOnly && d.opened.Reader != nil && (!x.BeforeWrite || d.exhausted(pool)) {
 		pool = d.opened.Reader
 	}
 	conn, err := d.acquire(ctx, pool)

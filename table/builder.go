@@ -16,6 +16,8 @@ type statement struct {
 	args []any
 	// none says that no row can match, so that nothing needs to be sent.
 	none bool
+	// beforeWrite says that a write will probably follow.
+	beforeWrite bool
 }
 
 // builder puts a statement together, with ? for parameters.
@@ -27,7 +29,12 @@ type builder struct {
 	err     error
 }
 
-func newBuilder(conn *db.DB) *builder { return &builder{dialect: conn.Dialect()} }
+func newBuilder(conn *db.DB) *builder {
+	b := &builder{dialect: conn.Dialect()}
+	const usual = 256
+	b.text.Grow(usual)
+	return b
+}
 
 func (b *builder) write(parts ...string) *builder {
 	for _, p := range parts {

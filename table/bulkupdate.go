@@ -18,7 +18,7 @@ import (
 // All of it is one transaction unless [Query.TransactionPerBatch] says otherwise; a batch is one statement (on SQLite one
 // for 500 rows). When a row is refused, the error is a [*RowError] that names it, and nothing of the transaction is kept.
 func (t Table[T]) BulkUpdate(ctx context.Context, rows []T, columns ...string) (int64, error) {
-	return t.bulkUpdate(ctx, newList(rows), columns)
+	return t.bulkUpdate(ctx, newList(rows, newScratch(t.model, new(T))), columns)
 }
 
 func (q *query) bulkUpdate(ctx context.Context, rows rowList, columns []string) (int64, error) {
@@ -57,7 +57,9 @@ func (q *query) bulkUpdate(ctx context.Context, rows rowList, columns []string) 
 // Save sets columns of one row that is there, found by its key; without names all columns that are written. A row that is gone is [ErrNotFound]. An
 // empty list that is not nil names no columns, and then nothing is sent.
 func (t Table[T]) Save(ctx context.Context, row *T, columns ...string) error {
-	return t.save(ctx, newList([]T{*row}), columns)
+	s := t.model.scratch()
+	defer t.model.release(s)
+	return t.save(ctx, newList([]T{*row}, s), columns)
 }
 
 func (q *query) save(ctx context.Context, row rowList, columns []string) error {
@@ -80,7 +82,7 @@ func (q *query) save(ctx context.Context, row rowList, columns []string) error {
 
 // BulkDelete deletes rows by their keys, and returns how many were there. The transaction and the errors are as in [Table.BulkUpdate].
 func (t Table[T]) BulkDelete(ctx context.Context, rows []T) (int64, error) {
-	return t.bulkDelete(ctx, newList(rows))
+	return t.bulkDelete(ctx, newList(rows, newScratch(t.model, new(T))))
 }
 
 func (q *query) bulkDelete(ctx context.Context, rows rowList) (int64, error) {
@@ -114,7 +116,7 @@ func (q *query) haveKeys(rows rowList) error {
 		if !c.Auto && c.Type.Kind() != reflect.Pointer {
 			continue
 		}
-		unset := cell.Zero(rows.scratch().FieldByIndex(c.Index))
+		unset := cell.Zero(rows.scratch().field(q.model, k))
 		for i := range rows.len() {
 			if rows.load(i); unset() {
 				return &RowError{
@@ -170,8 +172,8 @@ func (q *query) updater(columns []string) (*updater, error) {
 }
 
 // choose finds out which statement suits the database.
-func (u *updater) choose(ctx context.Context, scratch reflect.Value) error {
-	u.record = structRecord(u.model.mapping, u.written, u.model.fullName(), scratch)
+func (u *updater) choose(ctx context.Context, row *scratch) error {
+	u.record = row.record(u.model, u.written)
 	conn := u.conn
 	server, err := conn.Server(ctx)
 	if err != nil {

@@ -12,9 +12,11 @@ import (
 	"github.com/drover-dev/drover/internal/cell"
 )
 
-// Create adds one row. Keys and defaults that the database makes are read back into it where the database can (not on MySQL).
+// Create adds one row. Keys and defaults that the database makes are read back into it where the database can; on MySQL only a key of AUTO_INCREMENT is.
 func (t Table[T]) Create(ctx context.Context, row *T, opts ...CreateOption) error {
-	list := newList([]T{*row})
+	s := t.model.scratch()
+	defer t.model.release(s)
+	list := newList([]T{*row}, s)
 	n, err := t.bulkCreate(ctx, list, opts)
 	if err != nil {
 		return err
@@ -34,7 +36,7 @@ func (t Table[T]) Create(ctx context.Context, row *T, opts ...CreateOption) erro
 //
 // The database does it with COPY or unnest (PostgreSQL) or with rows of VALUES, in statements of [Query.BatchSize] rows.
 func (t Table[T]) BulkCreate(ctx context.Context, rows []T, opts ...CreateOption) (int64, error) {
-	return t.bulkCreate(ctx, newList(rows), opts)
+	return t.bulkCreate(ctx, newList(rows, newScratch(t.model, new(T))), opts)
 }
 
 func (q *query) bulkCreate(ctx context.Context, rows rowList, opts []CreateOption) (int64, error) {
@@ -63,7 +65,7 @@ func (q *query) bulkCreate(ctx context.Context, rows rowList, opts []CreateOptio
 // call, and nothing of its transaction is kept. The sequence is read between the statements, so it may come from the same database.
 // Otherwise it is as [Table.BulkCreate]; [Query.Validated] and the check for duplicate keys look at each batch by itself.
 func (t Table[T]) BulkCreateSeq(ctx context.Context, rows iter.Seq2[T, error], opts ...CreateOption) (int64, error) {
-	list := newList([]T(nil))
+	list := newList([]T(nil), newScratch(t.model, new(T)))
 	return t.bulkCreateSeq(ctx, list, opts, func(size int) iter.Seq2[batch, error] { return gathered(rows, list, size) })
 }
 
@@ -96,20 +98,22 @@ func (t Table[T]) Upsert(ctx context.Context, rows []T, on []string, update ...s
 // creator is one call of BulkCreate.
 type creator struct {
 	query
-	scratch reflect.Value // the row that is looked at
-	plans   *insertions
-	zero    []func() bool // for each of the optional columns, whether the scratch has it zero
+	row   *scratch // that is looked at
+	plans *insertions
+	zero  []func() bool // for each of the optional columns, whether the scratch has it zero
 	// zeroKey reports whether the scratch has a key of 0, which the database may take for "make one", although the type says that it makes none;
 	// nil: it does not. makesKey reports whether the scratch leaves the key to the database that must not set an upsert's update off;
 	// nil: there is no such key.
 	zeroKey, makesKey func() bool
 	records           map[*insertion]*record
-	native            bool          // the connection is pgx's
-	several           bool          // more than one batch
-	keeps             bool          // the batches are all in one transaction, so that statements can be prepared for all of them
-	arrays            *arraysInsert // nil: the database has no arrays
-	values            *valuesInsert
-	filled            []filled
+	// readsBack says that rows are given what the database makes, as far as it can be had.
+	readsBack bool
+	native    bool          // the connection is pgx's
+	several   bool          // more than one batch
+	keeps     bool          // the batches are all in one transaction, so that statements can be prepared for all of them
+	arrays    *arraysInsert // nil: the database has no arrays
+	values    *valuesInsert
+	filled    []filled
 }
 
 // filled is rows of the caller's that were given values of the database's. When the transaction that made the values is rolled back, they are
@@ -133,7 +137,7 @@ func (q *query) creator(ctx context.Context, opts []CreateOption, rows rowList) 
 	if err != nil {
 		return nil, err
 	}
-	c := &creator{query: *q, scratch: rows.scratch(), plans: plans, records: map[*insertion]*record{}, native: q.conn.RunsOnPGX(ctx)}
+	c := &creator{query: *q, row: rows.scratch(), plans: plans, records: map[*insertion]*record{}, native: q.conn.RunsOnPGX(ctx)}
 	for _, i := range plans.optional {
 		c.zero = append(c.zero, c.isZero(i))
 	}
@@ -141,6 +145,7 @@ func (q *query) creator(ctx context.Context, opts []CreateOption, rows rowList) 
 	if err != nil {
 		return nil, err
 	}
+	c.readsBack = plans.readBack
 	plans.supports(server)
 	if !d.Features().Arrays {
 		c.values = &valuesInsert{c: c, prepared: map[string]preparedStmt{}}
@@ -159,7 +164,7 @@ func (q *query) creator(ctx context.Context, opts []CreateOption, rows rowList) 
 
 // isZero returns whether the scratch has a column zero.
 func (c *creator) isZero(column int) func() bool {
-	return cell.Zero(c.scratch.FieldByIndex(c.model.mapping.Columns[column].Index))
+	return cell.Zero(c.row.field(c.model, column))
 }
 
 // watchKeys finds out which keys of rows MySQL would not take for what they are.
@@ -316,7 +321,7 @@ func (c *creator) oneStatement(rows rowList) bool {
 func (c *creator) recordOf(plan *insertion) *record {
 	r := c.records[plan]
 	if r == nil {
-		r = structRecord(c.model.mapping, plan.columns, c.model.fullName(), c.scratch)
+		r = c.row.record(c.model, plan.columns)
 		c.records[plan] = r
 	}
 	return r
@@ -329,7 +334,7 @@ func (c *creator) writer(total int64) *writer {
 // write inserts one batch.
 func (c *creator) write(ctx context.Context, b batch) (total int64, err error) {
 	for _, g := range c.groups(b.rows) {
-		if len(g.plan.returning) > 0 { // noted before, for rows come back one by one before a later one is refused
+		if len(g.plan.returning) > 0 || c.readsBack && len(g.plan.omitted) > 0 { // noted before, for rows come back one by one before a later one is refused
 			c.filled = append(c.filled, filled{b.rows, g})
 		}
 		n, err := c.insert(ctx, g)
@@ -367,7 +372,7 @@ func (c *creator) takeBack() {
 			}
 			f.rows.load(i)
 			for _, column := range f.plan.omitted {
-				c.scratch.FieldByIndex(c.model.mapping.Columns[column].Index).SetZero()
+				c.row.field(c.model, column).SetZero()
 			}
 			f.rows.store(i)
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 
 	"github.com/jackc/pgx/v5"
 
@@ -48,7 +47,7 @@ func (f *fetching) run(ctx context.Context, conn *db.DB) error {
 
 func (f *fetching) send(ctx context.Context, conn *db.DB) error {
 	return conn.Exchange(ctx, dialect.Exchange{
-		Query: f.st.sql, ReadOnly: len(f.st.sql) > 7 && f.st.sql[:7] == "SELECT ",
+		Query: f.st.sql, ReadOnly: len(f.st.sql) > 7 && f.st.sql[:7] == "SELECT ", BeforeWrite: f.st.beforeWrite,
 		Send: func(ctx context.Context, live dialect.Live) (int64, error) {
 			if live.PGX != nil {
 				return 0, f.native(ctx, live.PGX)
@@ -278,13 +277,6 @@ func openInBlock(ctx context.Context, conn *db.DB, st statement, lay layout, eac
 		}
 	}
 	return conn.Wrap("query", rows.Err())
-}
-
-// layout is how a result of columns of the table is read into a row.
-func (q *query) layout(columns []int, row reflect.Value) layout {
-	return func([]string) (*record, error) {
-		return structRecord(q.model.mapping, columns, q.model.fullName(), row), nil
-	}
 }
 
 // explain adds to a database's error what the type knows: the column that was probably meant.

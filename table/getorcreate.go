@@ -17,13 +17,17 @@ const maxRaces = 20
 // It is right under any number of callers at a time if the key's columns have a unique constraint: then one of them adds the row, and the others get it.
 // An enclosing block stays usable. More than one row is [ErrMultiple], an unknown column is told before anything is sent.
 func (t Table[T]) GetOrCreate(ctx context.Context, key Key, defaults func(*T)) (row T, created bool, err error) {
-	list := newList(make([]T, 1))
+	s := t.model.scratch()
+	defer t.model.release(s)
+	list := newList(make([]T, 1), s)
 	k, err := t.keyOf(key, list)
 	if err == nil {
 		created, err = k.race(ctx, k.read, list.filler(defaults))
 	}
-	row, err = found(&list.rows[0], err)
-	return row, created, err
+	if err != nil {
+		return row, false, err
+	}
+	return list.rows[0], created, nil
 }
 
 // UpdateOrCreate sets columns of the row with the key's values, and adds the row where there is none: with what create sets in it, or, where create is
@@ -32,13 +36,17 @@ func (t Table[T]) GetOrCreate(ctx context.Context, key Key, defaults func(*T)) (
 //
 // What [Table.GetOrCreate] says of callers at a time, blocks and errors holds here too.
 func (t Table[T]) UpdateOrCreate(ctx context.Context, key Key, update Set, create func(*T)) (row T, created bool, err error) {
-	list := newList(make([]T, 1))
+	s := t.model.scratch()
+	defer t.model.release(s)
+	list := newList(make([]T, 1), s)
 	k, err := t.keyOf(key, list)
 	if err == nil {
 		created, err = k.updateOrCreate(ctx, update, list.filler(create))
 	}
-	row, err = found(&list.rows[0], err)
-	return row, created, err
+	if err != nil {
+		return row, false, err
+	}
+	return list.rows[0], created, nil
 }
 
 // filler makes a function that changes the list's row of one that changes a row; nil of nil.
@@ -69,6 +77,7 @@ func (q *query) keyOf(key Key, row rowList) (*keyed, error) {
 		return nil, err
 	}
 	k := &keyed{query: *q, table: *q, values: values, row: row}
+	k.beforeWrite = true
 	for _, v := range values {
 		c := fieldCondition{name: q.model.mapping.Columns[v.column].Name, op: "=", values: []any{v.value}}
 		if v.value == nil {
@@ -112,7 +121,8 @@ func (k *keyed) again(ctx context.Context, err error) bool {
 func (k *keyed) read(ctx context.Context) error { return k.readBy(ctx, k.query) }
 
 func (k *keyed) readBy(ctx context.Context, q query) error {
-	err := q.get(ctx, k.row.scratch().Addr())
+	k.row.scratch().row.SetZero()
+	err := q.get(ctx, k.row.scratch())
 	if err == nil {
 		k.row.store(0)
 	}
@@ -121,7 +131,7 @@ func (k *keyed) readBy(ctx context.Context, q query) error {
 
 // create adds the row. Unless it is to insist, created is false without an error where a row with one of its unique keys is there.
 func (k *keyed) create(ctx context.Context, fill func(), insist bool) (created bool, err error) {
-	k.row.scratch().SetZero()
+	k.row.scratch().row.SetZero()
 	if err := k.set(k.values); err != nil {
 		return false, err
 	}
@@ -216,7 +226,7 @@ func (k *keyed) updated(ctx context.Context, set Set) error {
 func (k *keyed) same() (query, error) {
 	q := k.table
 	k.row.load(0)
-	r := structRecord(q.model.mapping, q.model.mapping.Keys, q.model.fullName(), k.row.scratch())
+	r := k.row.scratch().record(q.model, q.model.mapping.Keys)
 	for i, c := range r.cells {
 		value, err := c.Value()
 		if err != nil {
@@ -233,7 +243,7 @@ func (k *keyed) set(values []assignment) error {
 	for n, v := range values {
 		columns[n] = v.column
 	}
-	r := structRecord(k.model.mapping, columns, k.model.fullName(), k.row.scratch())
+	r := k.row.scratch().record(k.model, columns)
 	for n, v := range values {
 		if err := r.cells[n].Scan(v.value); err != nil {
 			return r.fail(n, err)

@@ -5,9 +5,11 @@ import (
 	"database/sql/driver"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/drover-dev/drover/internal/dialect"
+	"github.com/drover-dev/drover/internal/mapping"
 )
 
 // maxValuesRows is how many rows an INSERT … VALUES has at most on SQLite, where more only take longer to compile.
@@ -58,6 +60,12 @@ func (v *valuesInsert) insert(ctx context.Context, g group) (int64, error) {
 
 func (v *valuesInsert) statement(ctx context.Context, plan *insertion, rows rowList) (n int64, err error) {
 	m, conn := v.c.model, v.c.conn
+	if key, err := v.lastID(ctx, plan, rows); err != nil || key >= 0 {
+		if err != nil {
+			return 0, err
+		}
+		return v.single(ctx, plan, rows, key)
+	}
 	st, err := v.build(plan, rows.len())
 	if err != nil {
 		return 0, err
@@ -88,6 +96,74 @@ func (v *valuesInsert) statement(ctx context.Context, plan *insertion, rows rowL
 	case plan.upsert:
 		return int64(rows.len()), nil // MySQL counts an updated row twice
 	}
+	return n, nil
+}
+
+// lastID returns the column of a single row's key that the database makes and tells of without RETURNING, which costs less, and which MySQL does not
+// have; -1 where there is none or more is to be read back.
+func (v *valuesInsert) lastID(ctx context.Context, plan *insertion, rows rowList) (int, error) {
+	if rows.len() != 1 || plan.upsert || !v.c.readsBack || len(plan.returning) > 1 {
+		return -1, nil
+	}
+	key := slices.IndexFunc(v.c.model.mapping.Columns, func(c mapping.Column) bool {
+		return c.Auto && c.Type.Kind() >= reflect.Int && c.Type.Kind() <= reflect.Uint64
+	})
+	if key < 0 || !slices.Contains(plan.omitted, key) || len(plan.returning) == 1 && plan.returning[0] != key {
+		return -1, nil
+	}
+	t, err := v.c.model.described(ctx, v.c.conn)
+	if errors.Is(err, dialect.ErrNoTable) {
+		return -1, nil // the INSERT says it better
+	}
+	if err != nil {
+		return -1, err
+	}
+	if c, _ := t.Column(v.c.model.mapping.Columns[key].Name); !c.Auto || t.View {
+		return -1, nil
+	}
+	return key, nil
+}
+
+// single inserts one row and asks for nothing but the key that was made for it.
+func (v *valuesInsert) single(ctx context.Context, plan *insertion, rows rowList, key int) (n int64, err error) {
+	bare := *plan
+	bare.returning = nil
+	st, err := v.build(&bare, 1)
+	if err != nil {
+		return 0, err
+	}
+	args, err := v.values(plan, rows, st.args)
+	if err != nil {
+		return 0, err
+	}
+	var id int64
+	err = v.c.conn.Exchange(ctx, dialect.Exchange{
+		Query: st.sql,
+		Send: func(ctx context.Context, live dialect.Live) (int64, error) {
+			result, err := dialect.ExecArgs(ctx, live.Conn, st.sql, args)
+			if err != nil {
+				return 0, err
+			}
+			if n, err = result.RowsAffected(); err == nil && n > 0 {
+				id, err = result.LastInsertId()
+			}
+			return n, err
+		},
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case n == 0 && plan.ignore:
+		return 0, nil
+	case n == 0:
+		return 0, newReadBack(v.c.model, &bare, rows).check()
+	}
+	record := rows.scratch().record(v.c.model, []int{key})
+	rows.load(0)
+	if err := record.cells[0].Scan(id); err != nil {
+		return 0, record.fail(0, err)
+	}
+	rows.store(0)
 	return n, nil
 }
 

@@ -25,6 +25,8 @@ type query struct {
 	lock    *lock
 	bulk    bulk
 	err     error // told when the query is sent
+
+	beforeWrite bool // a write will probably follow
 }
 
 // bulk is how bulk writes are cut.

@@ -57,33 +57,32 @@ func (q query) exists(ctx context.Context) (bool, error) {
 
 // First returns the first row in the query's order, which is the key's where it has none; [ErrNotFound] where there is none.
 func (q Query[T]) First(ctx context.Context) (T, error) {
-	row := new(T)
-	return found(row, q.end(ctx, false, reflect.ValueOf(row)))
+	return one[T](&q.query, func(row *scratch) error { return q.end(ctx, false, row) })
 }
 
 // Last returns the last row in the query's order, which is the key's where it has none; [ErrNotFound] where there is none. With a limit or
 // an offset it is refused: their last row is in List.
 func (q Query[T]) Last(ctx context.Context) (T, error) {
-	row := new(T)
-	return found(row, q.end(ctx, true, reflect.ValueOf(row)))
+	return one[T](&q.query, func(row *scratch) error { return q.end(ctx, true, row) })
 }
 
 // Get returns the one row that matches: [ErrNotFound] where there is none, [ErrMultiple] where there are more.
 func (q Query[T]) Get(ctx context.Context) (T, error) {
-	row := new(T)
-	return found(row, q.get(ctx, reflect.ValueOf(row)))
+	return one[T](&q.query, func(row *scratch) error { return q.get(ctx, row) })
 }
 
-// found is a row unless there is an error.
-func found[T any](row *T, err error) (T, error) {
-	if err != nil {
-		return *new(T), err
+// one returns the row that read puts into a scratch.
+func one[T any](q *query, read func(*scratch) error) (row T, err error) {
+	s := q.model.scratch()
+	defer q.model.release(s)
+	if err = read(s); err == nil {
+		row = *s.row.Addr().Interface().(*T)
 	}
-	return *row, nil
+	return row, err
 }
 
 // end reads the first or the last row.
-func (q *query) end(ctx context.Context, last bool, row reflect.Value) error {
+func (q *query) end(ctx context.Context, last bool, row *scratch) error {
 	if last && (q.limit >= 0 || q.offset > 0) {
 		return fmt.Errorf("last row: %w", ErrSliced)
 	}
@@ -111,7 +110,7 @@ func (q *query) keyOrder() []ordering {
 }
 
 // get reads the one row that matches.
-func (q *query) get(ctx context.Context, row reflect.Value) error {
+func (q *query) get(ctx context.Context, row *scratch) error {
 	s := q.selection()
 	s.order = nil
 	if s.limit < 0 || s.limit > 2 {
@@ -121,13 +120,15 @@ func (q *query) get(ctx context.Context, row reflect.Value) error {
 }
 
 // one reads the row of a selection that may have one.
-func (q *query) one(ctx context.Context, s selection, row reflect.Value) error {
+func (q *query) one(ctx context.Context, s selection, row *scratch) error {
 	st, err := q.build(ctx, s)
 	if err != nil {
 		return err
 	}
+	st.beforeWrite = q.beforeWrite
 	n := 0
-	err = fetch(ctx, q.conn, st, q.layout(q.columns, row.Elem()), false, func() { n++ })
+	lay := func([]string) (*record, error) { return row.record(q.model, q.columns), nil }
+	err = fetch(ctx, q.conn, st, lay, false, func() { n++ })
 	switch {
 	case err != nil:
 		return q.explain(err)

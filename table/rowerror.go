@@ -29,7 +29,7 @@ func (w *writer) rowError(ctx context.Context, b batch, row int, cause error) er
 	if row >= 0 {
 		e.Row = b.first + row
 		b.rows.load(row)
-		scratch := b.rows.scratch()
+		scratch := b.rows.scratch().row
 		if len(columns) == 0 && db.KindOf(cause) == db.ErrData {
 			columns = w.tooLong(scratch)
 		}

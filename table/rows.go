@@ -1,9 +1,6 @@
 package table
 
-import (
-	"iter"
-	"reflect"
-)
+import "iter"
 
 // rowList is the caller's rows, whatever their type. Code that writes rows knows them by it, and so has no type parameter: it is compiled once
 // and not for every type of row. To be read or changed, a row is copied into the scratch, of whose fields a [record] has the cells.
@@ -11,7 +8,7 @@ import (
 type rowList interface {
 	len() int
 	// scratch is the row that load fills.
-	scratch() reflect.Value
+	scratch() *scratch
 	// load copies row i into the scratch.
 	load(i int)
 	// store copies the scratch into row i.
@@ -29,28 +26,31 @@ type rowList interface {
 // listOf is the rowList of a slice.
 type listOf[T any] struct {
 	rows []T
-	row  *T
+	row  *T // the scratch's
+	s    *scratch
 }
 
-func newList[T any](rows []T) *listOf[T] { return &listOf[T]{rows, new(T)} }
+func newList[T any](rows []T, s *scratch) *listOf[T] {
+	return &listOf[T]{rows, s.row.Addr().Interface().(*T), s}
+}
 
-func (l *listOf[T]) len() int               { return len(l.rows) }
-func (l *listOf[T]) scratch() reflect.Value { return reflect.ValueOf(l.row).Elem() }
-func (l *listOf[T]) load(i int)             { *l.row = l.rows[i] }
-func (l *listOf[T]) store(i int)            { l.rows[i] = *l.row }
-func (l *listOf[T]) at(i int) any           { return &l.rows[i] }
+func (l *listOf[T]) len() int          { return len(l.rows) }
+func (l *listOf[T]) scratch() *scratch { return l.s }
+func (l *listOf[T]) load(i int)        { *l.row = l.rows[i] }
+func (l *listOf[T]) store(i int)       { l.rows[i] = *l.row }
+func (l *listOf[T]) at(i int) any      { return &l.rows[i] }
 
-func (l *listOf[T]) slice(first, end int) rowList { return &listOf[T]{l.rows[first:end], l.row} }
+func (l *listOf[T]) slice(first, end int) rowList { return &listOf[T]{l.rows[first:end], l.row, l.s} }
 
 func (l *listOf[T]) pick(places []int) rowList {
 	if places == nil {
-		return &listOf[T]{append([]T(nil), l.rows...), l.row}
+		return &listOf[T]{append([]T(nil), l.rows...), l.row, l.s}
 	}
 	picked := make([]T, len(places))
 	for k, i := range places {
 		picked[k] = l.rows[i]
 	}
-	return &listOf[T]{picked, l.row}
+	return &listOf[T]{picked, l.row, l.s}
 }
 
 func (l *listOf[T]) put(i int, picked rowList, k int) { l.rows[i] = picked.(*listOf[T]).rows[k] }

@@ -110,6 +110,10 @@ func (s *shape) check(m *model, columns []int) error {
 
 // forget drops what is known of the table after an error that it may be the reason of.
 func (m *model) forget(conn *db.DB, err error) {
+	switch db.KindOf(err) {
+	case db.ErrUnique, db.ErrForeignKey, db.ErrNotNull, db.ErrCheck:
+		return
+	}
 	if _, ok := errors.AsType[*db.Error](err); ok || errors.Is(err, errShapeChanged) {
 		conn.Facts().ForgetTable(m.quoted(conn.Dialect()))
 	}

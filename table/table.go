@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/drover-dev/drover/db"
@@ -67,10 +68,11 @@ func mappingOf[T any]() (*mapping.Struct, error) {
 
 // model is a table as a type describes it. It is the same for all databases.
 type model struct {
-	mapping *mapping.Struct
-	schema  string
-	name    string
-	last    atomic.Pointer[names]
+	mapping   *mapping.Struct
+	schema    string
+	name      string
+	last      atomic.Pointer[names]
+	scratches sync.Pool // of *scratch
 }
 
 // names are a table's and its columns' names as a database quotes them.

@@ -72,7 +72,7 @@ type Column struct {
 	Collated bool // a text column: its order depends on a collation
 	// Collation is the name of a text column's collation, which begins with its character set's. Only MySQL's catalogue fills it.
 	Collation string
-	Auto      bool // an AUTO_INCREMENT column of MySQL: 0 means "make a value"
+	Auto      bool // the database makes integers for it, and tells of the last: AUTO_INCREMENT of MySQL, INTEGER PRIMARY KEY of SQLite
 
 	// Raw is the SQL that reads the stored value unchanged, where the driver would turn the plain column
 	// into something that does not compare as the column does (dates and booleans on SQLite); "" elsewhere.

@@ -18,6 +18,9 @@ type Exchange struct {
 	Query string
 	// ReadOnly lets the exchange run on a connection that only reads, where it is outside a block.
 	ReadOnly bool
+	// BeforeWrite says that a write will probably follow. Then a connection that could write is better, if there is one: on SQLite the other
+	// connections forget what they have read when it commits.
+	BeforeWrite bool
 	// Send does the work and returns the number of affected rows.
 	Send func(ctx context.Context, live Live) (affected int64, err error)
 }

@@ -14,11 +14,14 @@ import (
 // pingAfter is the idle time after which a connection is pinged before use, pgx's own default.
 const pingAfter = time.Second
 
+// lookAfter is the idle time up to which a connection is used without a look: what a loop would pay for at every turn.
+const lookAfter = 5 * time.Millisecond
+
 // shouldPing decides whether a pooled connection is pinged before it is used. pgx pings after a second of
 // idleness; a connection that the server closed within that second would fail the next statement, so the socket
 // is looked at too, which costs no round trip: a healthy idle connection has nothing to read.
 func shouldPing(_ context.Context, p pgxpool.ShouldPingParams) bool {
-	return p.IdleDuration > pingAfter || readable(p.Conn.PgConn().Conn())
+	return p.IdleDuration > pingAfter || p.IdleDuration > lookAfter && readable(p.Conn.PgConn().Conn())
 }
 
 // readable reports whether conn has bytes or its end waiting. A connection that cannot be looked at counts as

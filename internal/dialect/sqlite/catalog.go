@@ -162,7 +162,8 @@ ORDER BY i.origin = 'pk' DESC, i.name, x.seqno`
 	if t.integerKey = len(t.primary) == 1 && !indexed && !t.withoutRowid; t.integerKey {
 		t.notNull[t.primary[0]] = true // a NULL becomes the next rowid
 		for i := range t.Columns {
-			t.Columns[i].Nullable = t.Columns[i].Nullable && t.Columns[i].Name != t.primary[0]
+			t.Columns[i].Auto = t.Columns[i].Name == t.primary[0]
+			t.Columns[i].Nullable = t.Columns[i].Nullable && !t.Columns[i].Auto
 		}
 		t.Keys = slices.Insert(t.Keys, 0, dialect.Key{Name: "rowid", Columns: t.primary, Primary: true})
 	}

@@ -42,7 +42,7 @@ func (d *droverSide) works() map[*task][]work {
 		get:         {{how: "Where, Get", run: d.get}},
 		getOrCreate: {{how: "GetOrCreate", run: d.getOrCreate}},
 		expression:  {{how: "Update with Expr", run: d.expression}},
-		upsert:      {{how: "Upsert", run: d.upsert}},
+		upsert:      {{how: "BulkCreate, UpdateConflicts, NoReadBack", run: d.upsert}},
 		memory:      d.streams(),
 	}
 }
@@ -191,7 +191,7 @@ func (d *droverSide) expression(ctx context.Context) (tally, error) {
 func (d *droverSide) upsert(ctx context.Context) (t tally, err error) {
 	err = batches(d.site.sizes.Calls, d.site.sizes.Batch, upserted, func(rows []Item) error {
 		t.rows += int64(len(rows))
-		_, err := d.items.Upsert(ctx, rows, []string{"sku"}, "qty", "note")
+		_, err := d.items.BulkCreate(ctx, rows, table.UpdateConflicts([]string{"sku"}, "qty", "note"), table.NoReadBack())
 		return err
 	})
 	return t, err

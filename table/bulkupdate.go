@@ -18,7 +18,7 @@ import (
 // All of it is one transaction unless [Query.TransactionPerBatch] says otherwise; a batch is one statement (on SQLite one
 // for 500 rows). When a row is refused, the error is a [*RowError] that names it, and nothing of the transaction is kept.
 func (t Table[T]) BulkUpdate(ctx context.Context, rows []T, columns ...string) (int64, error) {
-	return t.bulkUpdate(ctx, newList(rows, newScratch(t.model, new(T))), columns)
+	return t.bulkUpdate(ctx, newList(rows, newScratch(t.model.mapping, t.model.fullName(), new(T))), columns)
 }
 
 func (q *query) bulkUpdate(ctx context.Context, rows rowList, columns []string) (int64, error) {
@@ -82,7 +82,7 @@ func (q *query) save(ctx context.Context, row rowList, columns []string) error {
 
 // BulkDelete deletes rows by their keys, and returns how many were there. The transaction and the errors are as in [Table.BulkUpdate].
 func (t Table[T]) BulkDelete(ctx context.Context, rows []T) (int64, error) {
-	return t.bulkDelete(ctx, newList(rows, newScratch(t.model, new(T))))
+	return t.bulkDelete(ctx, newList(rows, newScratch(t.model.mapping, t.model.fullName(), new(T))))
 }
 
 func (q *query) bulkDelete(ctx context.Context, rows rowList) (int64, error) {
@@ -116,7 +116,7 @@ func (q *query) haveKeys(rows rowList) error {
 		if !c.Auto && c.Type.Kind() != reflect.Pointer {
 			continue
 		}
-		unset := cell.Zero(rows.scratch().field(q.model, k))
+		unset := cell.Zero(rows.scratch().field(k))
 		for i := range rows.len() {
 			if rows.load(i); unset() {
 				return &RowError{
@@ -173,7 +173,7 @@ func (q *query) updater(columns []string) (*updater, error) {
 
 // choose finds out which statement suits the database.
 func (u *updater) choose(ctx context.Context, row *scratch) error {
-	u.record = row.record(u.model, u.written)
+	u.record = row.record(u.written)
 	conn := u.conn
 	server, err := conn.Server(ctx)
 	if err != nil {

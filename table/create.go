@@ -36,12 +36,16 @@ func (t Table[T]) Create(ctx context.Context, row *T, opts ...CreateOption) erro
 //
 // The database does it with COPY or unnest (PostgreSQL) or with rows of VALUES, in statements of [Query.BatchSize] rows.
 func (t Table[T]) BulkCreate(ctx context.Context, rows []T, opts ...CreateOption) (int64, error) {
-	return t.bulkCreate(ctx, newList(rows, newScratch(t.model, new(T))), opts)
+	return t.bulkCreate(ctx, newList(rows, newScratch(t.model.mapping, t.model.fullName(), new(T))), opts)
 }
 
 func (q *query) bulkCreate(ctx context.Context, rows rowList, opts []CreateOption) (int64, error) {
-	c, err := q.creator(ctx, opts, rows)
+	plans, err := q.insertions(opts)
 	if err != nil || rows.len() == 0 {
+		return 0, err
+	}
+	c, err := q.creator(ctx, plans, rows)
+	if err != nil {
 		return 0, err
 	}
 	if err := c.check(ctx, batch{rows: rows}); err != nil {
@@ -65,13 +69,17 @@ func (q *query) bulkCreate(ctx context.Context, rows rowList, opts []CreateOptio
 // call, and nothing of its transaction is kept. The sequence is read between the statements, so it may come from the same database.
 // Otherwise it is as [Table.BulkCreate]; [Query.Validated] and the check for duplicate keys look at each batch by itself.
 func (t Table[T]) BulkCreateSeq(ctx context.Context, rows iter.Seq2[T, error], opts ...CreateOption) (int64, error) {
-	list := newList([]T(nil), newScratch(t.model, new(T)))
+	list := newList([]T(nil), newScratch(t.model.mapping, t.model.fullName(), new(T)))
 	return t.bulkCreateSeq(ctx, list, opts, func(size int) iter.Seq2[batch, error] { return gathered(rows, list, size) })
 }
 
 // bulkCreateSeq writes batches, for whose rows it is given an empty list with their scratch.
 func (q *query) bulkCreateSeq(ctx context.Context, none rowList, opts []CreateOption, all func(size int) iter.Seq2[batch, error]) (int64, error) {
-	c, err := q.creator(ctx, append([]CreateOption{NoReadBack()}, opts...), none)
+	plans, err := q.insertions(append([]CreateOption{NoReadBack()}, opts...))
+	if err != nil {
+		return 0, err
+	}
+	c, err := q.creator(ctx, plans, none)
 	if err != nil {
 		return 0, err
 	}
@@ -123,8 +131,8 @@ type filled struct {
 	group
 }
 
-// creator prepares a call for rows like those, of which there may be none yet.
-func (q *query) creator(ctx context.Context, opts []CreateOption, rows rowList) (*creator, error) {
+// insertions plans a call with these options.
+func (q *query) insertions(opts []CreateOption) (*insertions, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
@@ -132,11 +140,11 @@ func (q *query) creator(ctx context.Context, opts []CreateOption, rows rowList) 
 	for _, opt := range opts {
 		opt(&asked)
 	}
-	d := q.conn.Dialect()
-	plans, err := asked.plan(q.model, d)
-	if err != nil {
-		return nil, err
-	}
+	return asked.plan(q.model, q.conn.Dialect())
+}
+
+// creator prepares a call for rows like those, of which there may be none yet.
+func (q *query) creator(ctx context.Context, plans *insertions, rows rowList) (*creator, error) {
 	c := &creator{query: *q, row: rows.scratch(), plans: plans, records: map[*insertion]*record{}, native: q.conn.RunsOnPGX(ctx)}
 	for _, i := range plans.optional {
 		c.zero = append(c.zero, c.isZero(i))
@@ -147,7 +155,7 @@ func (q *query) creator(ctx context.Context, opts []CreateOption, rows rowList) 
 	}
 	c.readsBack = plans.readBack
 	plans.supports(server)
-	if !d.Features().Arrays {
+	if !q.conn.Dialect().Features().Arrays {
 		c.values = &valuesInsert{c: c, prepared: map[string]preparedStmt{}}
 		return c, c.watchKeys(ctx)
 	}
@@ -164,7 +172,7 @@ func (q *query) creator(ctx context.Context, opts []CreateOption, rows rowList) 
 
 // isZero returns whether the scratch has a column zero.
 func (c *creator) isZero(column int) func() bool {
-	return cell.Zero(c.row.field(c.model, column))
+	return cell.Zero(c.row.field(column))
 }
 
 // watchKeys finds out which keys of rows MySQL would not take for what they are.
@@ -321,7 +329,7 @@ func (c *creator) oneStatement(rows rowList) bool {
 func (c *creator) recordOf(plan *insertion) *record {
 	r := c.records[plan]
 	if r == nil {
-		r = c.row.record(c.model, plan.columns)
+		r = c.row.record(plan.columns)
 		c.records[plan] = r
 	}
 	return r
@@ -372,7 +380,7 @@ func (c *creator) takeBack() {
 			}
 			f.rows.load(i)
 			for _, column := range f.plan.omitted {
-				c.row.field(c.model, column).SetZero()
+				c.row.field(column).SetZero()
 			}
 			f.rows.store(i)
 		}

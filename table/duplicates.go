@@ -13,14 +13,14 @@ import (
 // others. NULLs are not the same, nor are keys that the database is still to make.
 func noDuplicates(m *model, b batch, columns []int) error {
 	scratch := b.rows.scratch()
-	r := scratch.record(m, columns)
+	r := scratch.record(columns)
 	if len(columns) == 0 || len(columns) == 1 && r.ascending(b.rows) {
 		return nil
 	}
 	var made []func() bool // whether the database is to make the key
 	for _, i := range columns {
 		if m.mapping.Columns[i].Auto {
-			made = append(made, cell.Zero(scratch.field(m, i)))
+			made = append(made, cell.Zero(scratch.field(i)))
 		}
 	}
 	seen := make(map[any]int, b.rows.len())

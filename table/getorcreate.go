@@ -148,7 +148,11 @@ func (k *keyed) create(ctx context.Context, fill func(), insist bool) (created b
 
 // createUnlessThere adds the row, or does nothing where one with one of its unique keys is there.
 func (k *keyed) createUnlessThere(ctx context.Context) (created bool, err error) {
-	c, err := k.table.creator(ctx, nil, k.row)
+	plans, err := k.table.insertions(nil)
+	if err != nil {
+		return false, err
+	}
+	c, err := k.table.creator(ctx, plans, k.row)
 	if err != nil {
 		return false, err
 	}
@@ -226,7 +230,7 @@ func (k *keyed) updated(ctx context.Context, set Set) error {
 func (k *keyed) same() (query, error) {
 	q := k.table
 	k.row.load(0)
-	r := k.row.scratch().record(q.model, q.model.mapping.Keys)
+	r := k.row.scratch().record(q.model.mapping.Keys)
 	for i, c := range r.cells {
 		value, err := c.Value()
 		if err != nil {
@@ -243,7 +247,7 @@ func (k *keyed) set(values []assignment) error {
 	for n, v := range values {
 		columns[n] = v.column
 	}
-	r := k.row.scratch().record(k.model, columns)
+	r := k.row.scratch().record(columns)
 	for n, v := range values {
 		if err := r.cells[n].Scan(v.value); err != nil {
 			return r.fail(n, err)

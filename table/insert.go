@@ -229,7 +229,7 @@ type readBack struct {
 func newReadBack(m *model, plan *insertion, rows rowList) *readBack {
 	r := &readBack{rows: rows}
 	if len(plan.returning) > 0 {
-		r.record = rows.scratch().record(m, plan.returning)
+		r.record = rows.scratch().record(plan.returning)
 		r.load()
 	}
 	return r

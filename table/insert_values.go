@@ -158,7 +158,7 @@ func (v *valuesInsert) single(ctx context.Context, plan *insertion, rows rowList
 	case n == 0:
 		return 0, newReadBack(v.c.model, &bare, rows).check()
 	}
-	record := rows.scratch().record(v.c.model, []int{key})
+	record := rows.scratch().record([]int{key})
 	rows.load(0)
 	if err := record.cells[0].Scan(id); err != nil {
 		return 0, record.fail(0, err)

@@ -127,7 +127,7 @@ func (q *query) one(ctx context.Context, s selection, row *scratch) error {
 	}
 	st.beforeWrite = q.beforeWrite
 	n := 0
-	lay := func([]string) (*record, error) { return row.record(q.model, q.columns), nil }
+	lay := func([]string) (*record, error) { return row.record(q.columns), nil }
 	err = fetch(ctx, q.conn, st, lay, false, func() { n++ })
 	switch {
 	case err != nil:

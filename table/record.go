@@ -29,29 +29,19 @@ type layout func(columns []string) (*record, error)
 // form makes, for one reading of a result, its layout and the function that returns the row that was read last.
 type form[R any] func() (layout, func() R)
 
-// structRecord is the record of columns of a struct's mapping.
-func structRecord(s *mapping.Struct, columns []int, table string, scratch reflect.Value) *record {
-	r := &record{table: table, cells: make([]cell.Cell, len(columns)), names: make([]string, len(columns))}
-	for n, i := range columns {
-		c := &s.Columns[i]
-		r.cells[n] = cell.For(scratch.FieldByIndex(c.Index).Addr(), c.JSON)
-		r.names[n] = c.Name
-	}
-	return r
-}
-
 // structForm is the form of columns of a struct's mapping.
 func structForm[R any](s *mapping.Struct, columns []int, table string) form[R] {
-	return scratchForm[R](func(row reflect.Value) layout {
-		return func([]string) (*record, error) { return structRecord(s, columns, table, row.Elem()), nil }
+	return scratchForm(func(row *R) layout {
+		scratch := newScratch(s, table, row)
+		return func([]string) (*record, error) { return scratch.record(columns), nil }
 	})
 }
 
 // scratchForm is the form of rows that are read into one value and copied from it.
-func scratchForm[R any](into func(row reflect.Value) layout) form[R] {
+func scratchForm[R any](into func(row *R) layout) form[R] {
 	return func() (layout, func() R) {
 		row := new(R)
-		return into(reflect.ValueOf(row)), func() R { return *row }
+		return into(row), func() R { return *row }
 	}
 }
 
@@ -176,11 +166,12 @@ func formOf[R any](table string) (form[R], error) {
 	if err != nil {
 		return nil, err
 	}
-	return scratchForm[R](func(row reflect.Value) layout { return namedLayout(s, table, row.Elem()) }), nil
+	return scratchForm(func(row *R) layout { return namedLayout(newScratch(s, table, row)) }), nil
 }
 
 // namedLayout finds a struct's fields by the names of the result's columns.
-func namedLayout(s *mapping.Struct, table string, row reflect.Value) layout {
+func namedLayout(scratch *scratch) layout {
+	s := scratch.mapping
 	return func(columns []string) (*record, error) {
 		indexes := make([]int, len(columns))
 		found := map[int]bool{}
@@ -199,7 +190,7 @@ func namedLayout(s *mapping.Struct, table string, row reflect.Value) layout {
 				return nil, fmt.Errorf("the result has no column %q, which is the key of %s", s.Columns[i].Name, s.Type)
 			}
 		}
-		return structRecord(s, indexes, table, row), nil
+		return scratch.record(indexes), nil
 	}
 }
 
@@ -238,7 +229,7 @@ func tupleForm(table string) form[[]any] {
 }
 
 func valueForm[R any](table string) form[R] {
-	return scratchForm[R](func(value reflect.Value) layout { return valueLayout(table, value) })
+	return scratchForm(func(value *R) layout { return valueLayout(table, reflect.ValueOf(value)) })
 }
 
 // valueLayout is the layout of a result of one column, which value points to.

@@ -4,17 +4,21 @@ import (
 	"reflect"
 
 	"github.com/drover-dev/drover/internal/cell"
+	"github.com/drover-dev/drover/internal/mapping"
 )
 
 // scratch is one row that is read or written over and over, with the cells of its columns. It is used by one goroutine at a time.
 type scratch struct {
-	row   reflect.Value // the struct
-	cells []cell.Cell   // of the type's columns, each made when it is asked for
-	whole *record       // of all columns
+	row     reflect.Value // the struct
+	mapping *mapping.Struct
+	table   string      // for errors
+	cells   []cell.Cell // of the type's columns, each made when it is asked for
+	whole   *record     // of all columns
 }
 
-func newScratch(m *model, row any) *scratch {
-	return &scratch{row: reflect.ValueOf(row).Elem(), cells: make([]cell.Cell, len(m.mapping.Columns))}
+// newScratch makes a scratch of the row that row points to.
+func newScratch(s *mapping.Struct, table string, row any) *scratch {
+	return &scratch{row: reflect.ValueOf(row).Elem(), mapping: s, table: table, cells: make([]cell.Cell, len(s.Columns))}
 }
 
 // scratch makes a scratch, or takes one that was released: for a single row, that costs as much as to read it.
@@ -22,7 +26,7 @@ func (m *model) scratch() *scratch {
 	if s, ok := m.scratches.Get().(*scratch); ok {
 		return s
 	}
-	return newScratch(m, reflect.New(m.mapping.Type).Interface())
+	return newScratch(m.mapping, m.fullName(), reflect.New(m.mapping.Type).Interface())
 }
 
 // release keeps a scratch for the next call.
@@ -32,22 +36,22 @@ func (m *model) release(s *scratch) {
 }
 
 // field is a column's field.
-func (s *scratch) field(m *model, column int) reflect.Value {
-	return s.row.FieldByIndex(m.mapping.Columns[column].Index)
+func (s *scratch) field(column int) reflect.Value {
+	return s.row.FieldByIndex(s.mapping.Columns[column].Index)
 }
 
 // record is columns of the scratch.
-func (s *scratch) record(m *model, columns []int) *record {
+func (s *scratch) record(columns []int) *record {
 	all := len(columns) == len(s.cells) && isAll(columns)
 	if all && s.whole != nil {
 		return s.whole
 	}
-	r := &record{table: m.fullName(), cells: make([]cell.Cell, len(columns)), names: make([]string, len(columns))}
+	r := &record{table: s.table, cells: make([]cell.Cell, len(columns)), names: make([]string, len(columns))}
 	for n, i := range columns {
 		if s.cells[i] == nil {
-			s.cells[i] = cell.For(s.field(m, i).Addr(), m.mapping.Columns[i].JSON)
+			s.cells[i] = cell.For(s.field(i).Addr(), s.mapping.Columns[i].JSON)
 		}
-		r.cells[n], r.names[n] = s.cells[i], m.mapping.Columns[i].Name
+		r.cells[n], r.names[n] = s.cells[i], s.mapping.Columns[i].Name
 	}
 	if all {
 		s.whole = r

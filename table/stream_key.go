@@ -127,12 +127,14 @@ func (w *keyWalk) hiddenList(columns []int) string {
 // read last.
 func (w *keyWalk) record(columns []string, lay layout) (r *record, cursor func() ([]any, error), err error) {
 	visible := len(columns) - w.hidden
-	if r, err = lay(columns[:visible]); err != nil {
+	own, err := lay(columns[:visible])
+	if err != nil {
 		return nil, nil, err
 	}
+	r = &record{cells: slices.Clip(own.cells), names: slices.Clip(own.names), table: own.table}
 	for _, name := range columns[visible:] {
 		r.cells = append(r.cells, &cell.Any{Ptr: new(any), Text: true})
-		r.names = append(slices.Clip(r.names), name)
+		r.names = append(r.names, name)
 	}
 	return r, func() ([]any, error) {
 		key := make([]any, len(w.places))

@@ -61,7 +61,7 @@ var rules = sync.OnceValue(func() *validator.Validate {
 // Validate() error or Validate(context.Context) error, where it has one. All rows are checked, and all that is wrong is told together, in a
 // [*ValidationError]. It is Django's full_clean; what only the database can know, such as whether a value is taken, is told by the write.
 func (t Table[T]) FullClean(ctx context.Context, rows []T) error {
-	return t.clean(ctx, batch{rows: newList(rows, newScratch(t.model, new(T)))})
+	return t.clean(ctx, batch{rows: newList(rows, newScratch(t.model.mapping, t.model.fullName(), new(T)))})
 }
 
 func (q *query) clean(ctx context.Context, b batch) error {

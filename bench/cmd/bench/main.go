@@ -1,6 +1,6 @@
 // Command bench measures drover against the raw drivers and its peers and prints tables of ratios.
 //
-//	go -C bench run ./cmd/bench                       # everything, about twenty-five minutes
+//	go -C bench run ./cmd/bench                       # everything, about forty minutes
 //	go -C bench run ./cmd/bench -run 'block|savepoint' -databases sqlite
 //	go -C bench run ./cmd/bench -run '^(create|update)$' -databases postgres
 package main

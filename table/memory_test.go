@@ -20,7 +20,7 @@ type memoryRow struct {
 
 const (
 	memoryCount = 60_000
-	memoryText = 500
+	memoryText  = 500
 	// memoryMost is what a loop may hold: a page of 2000 rows twice, in whatever form, and the drivers' buffers. All rows are 30 MB.
 	memoryMost = 10 << 20
 )

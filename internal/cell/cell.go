@@ -52,8 +52,6 @@ func Zero(field reflect.Value) func() bool {
 		return func() bool { return *p == 0 }
 	case *string:
 		return func() bool { return *p == "" }
-	case *time.Time:
-		return func() bool { return *p == time.Time{} }
 	}
 	return field.IsZero
 }

@@ -45,7 +45,8 @@ func run(ctx context.Context, h *harness.Harness, o Options, short bool) error {
 	for _, name := range testdb.Names() {
 		var wanted []*task
 		for _, k := range tasks {
-			if k.short == short && o.Wanted(k.name, name) && !(k.own && o.Wanted("", name)) {
+			byName := !o.Wanted("", name)
+			if k.short == short && o.Wanted(k.name, name) && (!k.own || byName) {
 				wanted = append(wanted, k)
 			}
 		}

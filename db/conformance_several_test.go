@@ -112,7 +112,7 @@ func TestConformance_198_FencedOff(t *testing.T) {
 func TestConformance_199_PoolExhausted(t *testing.T) {
 	for _, name := range []string{testdb.NamePostgres, testdb.NameMariaDB} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, testdb.Fresh(t, name), db.MaxConns(2), db.AcquireTimeout(50*time.Millisecond))
+			w := newWorld(t, testdb.Fresh(t, name), db.MaxConns(2), db.AcquireTimeout(300*time.Millisecond))
 			ctx := t.Context()
 			_, first, err := w.Begin(ctx)
 			noError(t, err)

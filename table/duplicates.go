@@ -26,7 +26,7 @@ func noDuplicates(m *model, b batch, columns []int) error {
 	seen := make(map[any]int, b.rows.len())
 	for row := range b.rows.len() {
 		b.rows.load(row)
-		key, text, err := r.key()
+		key, err := r.key()
 		if err != nil {
 			return err
 		}
@@ -34,7 +34,7 @@ func noDuplicates(m *model, b batch, columns []int) error {
 			continue
 		}
 		if before, twice := seen[key]; twice {
-			return &DuplicateKeyError{Table: m.fullName(), Key: text(), First: b.first + before, Second: b.first + row}
+			return &DuplicateKeyError{Table: m.fullName(), Key: r.keyText(), First: b.first + before, Second: b.first + row}
 		}
 		seen[key] = row
 	}
@@ -60,30 +60,44 @@ func (r *record) ascending(rows rowList) bool {
 }
 
 // key makes something comparable of the record's cells; nil where one of them is NULL.
-func (r *record) key() (key any, text func() string, err error) {
-	values := make(keyset.Values, len(r.cells))
-	for i, c := range r.cells {
-		value, err := c.Value()
-		if err != nil {
-			return nil, nil, r.fail(i, err)
-		}
-		if value == nil {
-			return nil, nil, nil
-		}
-		if b, ok := value.([]byte); ok {
-			value = string(b)
-		}
-		values[i] = value
+func (r *record) key() (any, error) {
+	if len(r.cells) == 1 {
+		return r.keyPart(0)
 	}
-	text = func() string {
-		parts := make([]string, len(values))
-		for i, v := range values {
-			parts[i] = r.names[i] + " " + shorten(keyset.Text(v))
+	var parts [4]any // a key of more columns is put together as text
+	var rest strings.Builder
+	for i := range r.cells {
+		part, err := r.keyPart(i)
+		if part == nil || err != nil {
+			return nil, err
 		}
-		return strings.Join(parts, ", ")
+		if i < len(parts)-1 {
+			parts[i] = part
+		} else {
+			fmt.Fprintf(&rest, "%#v ", part)
+		}
 	}
-	if len(values) == 1 {
-		return values[0], text, nil
+	parts[len(parts)-1] = rest.String()
+	return parts, nil
+}
+
+func (r *record) keyPart(i int) (any, error) {
+	value, err := r.cells[i].Value()
+	if err != nil {
+		return nil, r.fail(i, err)
 	}
-	return fmt.Sprintf("%#v", []any(values)), text, nil
+	if b, ok := value.([]byte); ok {
+		return string(b), nil
+	}
+	return value, nil
+}
+
+// keyText is the key for people.
+func (r *record) keyText() string {
+	parts := make([]string, len(r.cells))
+	for i := range r.cells {
+		value, _ := r.keyPart(i) // of which a key was made
+		parts[i] = r.names[i] + " " + shorten(keyset.Text(value))
+	}
+	return strings.Join(parts, ", ")
 }

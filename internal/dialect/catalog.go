@@ -116,7 +116,7 @@ type Key struct {
 	Name    string
 	Columns []string
 	Primary bool
-	// Whole says that none of the columns can be NULL or is a prefix or an expression. It is always so in Keys.
+	// Whole says that none of the columns can be NULL or is a prefix or an expression. Only MySQL's catalogue fills it.
 	Whole bool
 }
 

@@ -20,7 +20,7 @@ var allowed = map[string][]string{
 	"internal/sqltext":           {},
 	"internal/dialect":           {"internal/sqltext"},
 	"internal/dialect/postgres":  {"internal/dialect", "internal/sqltext"},
-	"internal/dialect/stmtcache": {},
+	"internal/dialect/stmtcache": {"internal/sqltext"},
 	"internal/dialect/mysql":     {"internal/dialect", "internal/dialect/stmtcache", "internal/sqltext"},
 	"internal/dialect/sqlite":    {"internal/dialect", "internal/dialect/stmtcache", "internal/sqltext"},
 	"internal/bound":             {},

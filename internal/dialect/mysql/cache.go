@@ -56,31 +56,24 @@ type cachedConn struct {
 
 func newCachedConn(live liveConn) *cachedConn {
 	return &cachedConn{liveConn: live, cache: stmtcache.Cache{
-		Prepare: func(ctx context.Context, query string) (driver.Stmt, error) { return prepare(ctx, live, query) }, Keeps: isKept, Again: true,
+		Prepare: func(ctx context.Context, query string) (driver.Stmt, error) { return prepare(ctx, live, query) }, Syntax: sqltext.MySQL, Verbs: keptVerbs, Again: true,
 	}}
 }
 
-// tooManyStatements is the server's answer when all connections together have as many statements as it allows (max_prepared_stmt_count).
-const tooManyStatements = 1461
+// What the server answers when all connections together have as many statements as it allows (max_prepared_stmt_count), and to a statement that
+// can be sent only as text.
+const (
+	tooManyStatements = 1461
+	notPreparable     = 1295
+)
 
-// prepare prepares a statement if the server has room for one. What else is wrong with a text is told when it is run.
+// prepare prepares a statement if it can be and the server has room for one. What else is wrong with the text is wrong with the statement.
 func prepare(ctx context.Context, live liveConn, query string) (driver.Stmt, error) {
 	stmt, err := live.PrepareContext(ctx, query)
-	if own, ok := errors.AsType[*mysql.MySQLError](err); ok && own.Number == tooManyStatements {
+	if own, ok := errors.AsType[*mysql.MySQLError](err); ok && (own.Number == tooManyStatements || own.Number == notPreparable) {
 		return nil, nil
 	}
 	return stmt, err
-}
-
-// isKept reports whether query is one statement of a kind worth keeping.
-func isKept(query string) bool {
-	n := 0
-	for s := range sqltext.Statements(sqltext.MySQL, query) {
-		if n++; !keptVerbs[s.Verb] {
-			return false
-		}
-	}
-	return n == 1
 }
 
 // ExecContext runs a kept statement, or passes the text on.

@@ -70,7 +70,7 @@ type cachedConn struct {
 }
 
 func newCachedConn(live liveConn) *cachedConn {
-	return &cachedConn{liveConn: live, cache: stmtcache.Cache{Prepare: live.PrepareContext, Keeps: isKept}}
+	return &cachedConn{liveConn: live, cache: stmtcache.Cache{Prepare: live.PrepareContext, Syntax: sqltext.SQLite, Verbs: keptVerbs}}
 }
 
 // ExecContext runs a kept statement, or passes the text on.
@@ -95,17 +95,6 @@ func (c *cachedConn) QueryContext(ctx context.Context, query string, args []driv
 		return &typedRows{open, types}, nil
 	}
 	return open, nil
-}
-
-// isKept reports whether query is one statement of a kind worth keeping.
-func isKept(query string) bool {
-	n := 0
-	for s := range sqltext.Statements(sqltext.SQLite, query) {
-		if n++; !keptVerbs[s.Verb] {
-			return false
-		}
-	}
-	return n == 1
 }
 
 // Close closes the statements first: a connection with statements stays half open.

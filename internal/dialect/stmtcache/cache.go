@@ -8,6 +8,8 @@ import (
 	"hash/maphash"
 	"io"
 	"strings"
+
+	"github.com/drover-dev/drover/internal/sqltext"
 )
 
 // Bounds of a cache. A compiled INSERT of many rows takes 35 times the memory of its text, in SQLite.
@@ -23,8 +25,9 @@ const (
 type Cache struct {
 	// Prepare prepares a text on the connection. A nil statement without an error is one that cannot be kept.
 	Prepare func(ctx context.Context, query string) (driver.Stmt, error)
-	// Keeps reports whether a text is of a kind worth keeping. It is asked of texts up to [MaxLength].
-	Keeps func(query string) bool
+	// Verbs begin the statements that are worth keeping. A text is kept if it is one of them alone.
+	Verbs  map[string]bool
+	Syntax sqltext.Syntax
 	// Again keeps a text only from its second use on: where to prepare a text takes longer than to run it once.
 	Again bool
 
@@ -85,7 +88,7 @@ func (c *Cache) take(ctx context.Context, query string) (*statement, error) {
 		c.remove(s)
 		return s, nil
 	}
-	if len(query) > MaxLength || c.Again && c.first(query) || !c.Keeps(query) {
+	if len(query) > MaxLength || c.Again && c.first(query) || !c.keeps(query) {
 		return nil, nil
 	}
 	// SQLite's driver takes anything behind the semicolon for a second statement, and keeps no such text compiled.
@@ -98,6 +101,17 @@ func (c *Cache) take(ctx context.Context, query string) (*statement, error) {
 		return nil, prepared.Close()
 	}
 	return &statement{Stmt: live, text: query, epoch: c.epoch}, nil
+}
+
+// keeps reports whether a text is one statement of a kind worth keeping.
+func (c *Cache) keeps(query string) bool {
+	n := 0
+	for s := range sqltext.Statements(c.Syntax, query) {
+		if n++; !c.Verbs[s.Verb] {
+			return false
+		}
+	}
+	return n == 1
 }
 
 // first reports whether a text comes for the first time, as far as is remembered.

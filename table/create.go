@@ -28,7 +28,7 @@ func (t Table[T]) Create(ctx context.Context, row *T, opts ...CreateOption) erro
 }
 
 // BulkCreate adds rows, and returns how many. Keys and defaults that the database makes are read back into the slice, in its order, where the
-// database can; on MySQL, which cannot, they stay zero. With [NoReadBack] they are not read.
+// database can; on MySQL, which cannot, they stay zero, but for the key of a single row. With [NoReadBack] they are not read.
 //
 // All of it is one transaction unless [Query.TransactionPerBatch] says otherwise; a single statement has none of its own. When a row is refused, the
 // error is a [*RowError] that names it, and nothing of the transaction is kept. Columns that are auto or omitzero are left out

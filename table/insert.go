@@ -19,7 +19,8 @@ func IgnoreConflicts() CreateOption { return func(c *creation) { c.ignore = true
 // UpdateConflicts makes an upsert of it: where a row with the same values in the columns on is there, its columns update get the new row's
 // values; without any, all columns but those of on, of the key and those that the database makes. on must be the columns of a unique constraint, and is required.
 // MySQL and MariaDB know no such choice: there every unique key of the table sets the update off, so on is refused unless
-// it is the only one that the rows could violate.
+// it is the only one that the rows could violate, and so is a row that brings a key which the database would make. What the catalogue says of the
+// keys is believed for ten seconds.
 //
 // Two rows of one call with the same values in on are refused with [*DuplicateKeyError].
 func UpdateConflicts(on []string, update ...string) CreateOption {

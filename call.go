@@ -62,6 +62,12 @@ func (c *Call) Flags() *pflag.FlagSet { return c.inv.flags() }
 // Command is the command's full name, "manage purge-obsolete", for messages that tell the user what to type.
 func (c *Call) Command() string { return c.inv.path() }
 
+// CommandName is the command's name without the program, "purge-obsolete" or "runs list".
+func (c *Call) CommandName() string { return c.inv.commandName() }
+
+// Program is the program's name, [App.Name].
+func (c *Call) Program() string { return c.inv.app.Name }
+
 // BatchSize is --batch-size, or the default of [Options.BatchSize]; 0 when the command has no such option.
 func (c *Call) BatchSize() int { return c.inv.data.batchSize }
 
@@ -72,6 +78,11 @@ func (c *Call) Limit() int64 { return c.inv.data.limit }
 // unless it has chosen [Options.PlanOnly]; then it must, and only read. It is true as well for a command that was called
 // from one in a dry run.
 func (c *Call) DryRun() bool { return c.inv.dryRun() }
+
+// Rollback reports whether this is the stronger dry run, --dry-run=rollback: the command does its work in transactions that
+// it rolls back, and shows what was changed by then. DryRun is true as well. Only a command with [Options.Rollback] is ever
+// asked for it.
+func (c *Call) Rollback() bool { return c.inv.data.rollback }
 
 // CheckOnly reports whether --check was given: only the exit code counts. Only a command with [Options.PlanOnly] need look
 // at it, and returns [Call.WorkFound] when there is work.

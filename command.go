@@ -60,6 +60,9 @@ type Options struct {
 	DryRun bool
 	// PlanOnly says that the command handles --dry-run and --check itself, by reading only; see [Call.DryRun].
 	PlanOnly bool
+	// Rollback gives --dry-run a second strength, --dry-run=rollback, which the command handles itself as well: it does its
+	// work in transactions that it rolls back; see [Call.Rollback]. It needs DryRun and PlanOnly.
+	Rollback bool
 	// Confirm gives --no-input and allows [Call.Confirm].
 	Confirm bool
 	// BatchSize is the default of --batch-size; 0: the command has no such option.
@@ -141,6 +144,9 @@ func (cmd *Command) validate(path string) error {
 	}
 	if cmd.NoDatabase && (cmd.Options.DryRun || cmd.Options.Check) && !cmd.Options.PlanOnly {
 		return fmt.Errorf("command %q: --dry-run and --check need a database", path)
+	}
+	if cmd.Options.Rollback && (!cmd.Options.DryRun || !cmd.Options.PlanOnly) {
+		return fmt.Errorf("command %q: Options.Rollback needs DryRun and PlanOnly", path)
 	}
 	if cmd.Options.BatchSize < 0 {
 		return fmt.Errorf("command %q: negative batch size", path)

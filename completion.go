@@ -30,6 +30,11 @@ func (inv *invocation) completeDatabases() {
 
 // completeOptions does the same for the options that the command has declared.
 func (inv *invocation) completeOptions() {
+	if inv.command != nil && inv.command.Options.Rollback {
+		_ = inv.target.RegisterFlagCompletionFunc("dry-run", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return []string{dryRunPlan, dryRunRollback}, cobra.ShellCompDirectiveNoFileComp
+		})
+	}
 	if inv.command == nil || inv.command.Complete == nil {
 		return
 	}

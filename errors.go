@@ -126,18 +126,25 @@ func (e *UnknownCommandError) ExitCode() int { return ExitFailed }
 func (e *UnknownCommandError) Hint() string { return e.Parent + " --help lists the commands" }
 
 // StopError says that a command ended before its work was done because it was told to. What was committed is kept.
-// [Call.StopErr] makes one between batches; the framework makes one when a statement was cancelled.
+// [Call.StopErr] makes one between batches; the framework makes one when a statement was cancelled; a command makes one
+// with a Reason when it reaches a limit of its own and can be run again to go on.
 type StopError struct {
-	Signal  os.Signal // what told it; nil when the calling code did
-	Summary string    // what was done by then, or ""
-	Resume  string    // the command line that goes on, or ""
-	Err     error     // what the cancelled statement answered, or nil
+	Signal os.Signal // what told it; nil when the calling code did, or for a Reason
+	// Reason is what ended the command where that was no signal and its progress is saved: "the time limit of 1h", "a pause
+	// request". The exit code is then ExitAgain.
+	Reason  string
+	Summary string // what was done by then, or ""
+	Resume  string // the command line that goes on, or ""
+	Err     error  // what the cancelled statement answered, or nil
 }
 
 func (e *StopError) Error() string {
 	s := "stopped"
-	if e.Signal != nil {
+	switch {
+	case e.Signal != nil:
 		s += " by " + signalName(e.Signal)
+	case e.Reason != "":
+		s += " by " + e.Reason
 	}
 	if e.Summary != "" {
 		s += ": " + e.Summary
@@ -151,10 +158,13 @@ func (e *StopError) Error() string {
 // Unwrap gives what the cancelled statement answered.
 func (e *StopError) Unwrap() error { return e.Err }
 
-// ExitCode is [ExitInterrupted] or [ExitTerminated].
+// ExitCode is [ExitInterrupted] or [ExitTerminated], and [ExitAgain] for a Reason.
 func (e *StopError) ExitCode() int {
-	if isTerminate(e.Signal) {
+	switch {
+	case isTerminate(e.Signal):
 		return ExitTerminated
+	case e.Signal == nil && e.Reason != "":
+		return ExitAgain
 	}
 	return ExitInterrupted
 }

@@ -49,6 +49,7 @@ func (s *standard) declare(f *pflag.FlagSet) {
 // dataFlags holds those standard options that a command chooses in its [Options].
 type dataFlags struct {
 	dryRun    bool
+	rollback  bool // the dry run does the work and rolls it back
 	check     bool
 	noInput   bool
 	batchSize int
@@ -56,7 +57,11 @@ type dataFlags struct {
 }
 
 func (d *dataFlags) declare(f *pflag.FlagSet, o Options) {
-	if o.DryRun {
+	switch {
+	case o.Rollback:
+		f.Var((*dryRunValue)(d), "dry-run", "show what would change, and change nothing; with `rollback`, find out by doing it in transactions that are rolled back")
+		f.Lookup("dry-run").NoOptDefVal = dryRunPlan
+	case o.DryRun:
 		f.BoolVar(&d.dryRun, "dry-run", false, "show what would change, and change nothing")
 	}
 	if o.Check {
@@ -72,6 +77,41 @@ func (d *dataFlags) declare(f *pflag.FlagSet, o Options) {
 		f.Var(newRange(&d.limit, 0, 1, maxInt), "limit", "stop after this many `rows`")
 	}
 }
+
+// The two strengths of a dry run.
+const (
+	dryRunPlan     = "plan"
+	dryRunRollback = "rollback"
+)
+
+// dryRunValue is --dry-run where it takes a value. The words of a plain bool option still count.
+type dryRunValue dataFlags
+
+func (v *dryRunValue) Set(s string) error {
+	switch s {
+	case dryRunPlan, dryRunRollback:
+		v.dryRun, v.rollback = true, s == dryRunRollback
+		return nil
+	}
+	on, err := strconv.ParseBool(s)
+	if err != nil {
+		return fmt.Errorf("must be %s or %s", dryRunPlan, dryRunRollback)
+	}
+	v.dryRun, v.rollback = on, false
+	return nil
+}
+
+func (v *dryRunValue) String() string {
+	switch {
+	case v.rollback:
+		return dryRunRollback
+	case v.dryRun:
+		return dryRunPlan
+	}
+	return "false"
+}
+
+func (v *dryRunValue) Type() string { return "string" }
 
 const maxInt = 1<<31 - 1
 

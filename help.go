@@ -154,14 +154,18 @@ func flagTable(flags []*pflag.Flag, columns int) string {
 	return b.String()
 }
 
-// optionSyntax is how an option is written: "-v, --verbosity 0..3".
+// optionSyntax is how an option is written: "-v, --verbosity 0..3", and "--dry-run[=rollback]" where the value may be left out.
 func optionSyntax(f *pflag.Flag) string {
 	text := "    --" + f.Name
 	if f.Shorthand != "" {
 		text = "-" + f.Shorthand + ", --" + f.Name
 	}
-	if name, _ := pflag.UnquoteUsage(f); name != "" && f.NoOptDefVal == "" {
+	switch name, _ := pflag.UnquoteUsage(f); {
+	case name == "" || f.Value.Type() == "count":
+	case f.NoOptDefVal == "":
 		text += " " + name
+	case f.Value.Type() != "bool":
+		text += "[=" + name + "]"
 	}
 	return text
 }

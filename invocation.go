@@ -46,8 +46,13 @@ type invocation struct {
 	config func() (*db.Registry, error)
 	action func(context.Context) error // what the command line asks for
 
+	checked string // the database that the program's checks have looked at
+
 	mu       sync.Mutex
 	progress *Progress
+	inner    *invocation // of Call.Invoke, while it is under way
+	ended    *invocation // the last one of Call.Invoke, and what it has ended with
+	endedBy  error
 	previews map[string]*db.Preview
 	started  time.Time
 }
@@ -145,6 +150,15 @@ func (inv *invocation) path() string {
 	return inv.target.CommandPath()
 }
 
+func (inv *invocation) commandName() string {
+	var words []string
+	for cc := inv.target; cc.HasParent(); cc = cc.Parent() {
+		words = append(words, cc.Name())
+	}
+	slices.Reverse(words)
+	return strings.Join(words, " ")
+}
+
 func (inv *invocation) dryRun() bool { return inv.data.dryRun || inv.scope.dry != nil }
 
 // prepare reads the command line. Help and completion are answered here; a command is only made ready for perform.
@@ -204,7 +218,9 @@ func (inv *invocation) run(ctx context.Context, args []string) error {
 		if !cmd.Options.DryRun && !cmd.NoDatabase {
 			return Errorf("%q has no dry run, so it cannot be called from one", inv.path())
 		}
-		inv.data.dryRun = true
+		if !inv.data.dryRun {
+			inv.data.dryRun, inv.data.rollback = true, inv.scope.rollback && cmd.Options.Rollback
+		}
 	}
 	c := &Call{inv: inv, args: args}
 	if !cmd.NoDatabase {
@@ -220,7 +236,8 @@ func (inv *invocation) run(ctx context.Context, args []string) error {
 	ctx = withScope(ctx, inv.scope)
 	if inv.runsChecks && !inv.std.skipChecks {
 		checks := cmd.Checks
-		if !cmd.NoDatabase {
+		if !cmd.NoDatabase && inv.checked != inv.std.database {
+			inv.checked = inv.std.database
 			checks = slices.Concat(inv.app.Checks, cmd.Checks)
 		}
 		if err := runChecks(ctx, c, checks); err != nil {
@@ -231,7 +248,7 @@ func (inv *invocation) run(ctx context.Context, args []string) error {
 		return inv.runDry(ctx, c)
 	}
 	if cmd.Options.PlanOnly && inv.dryRun() {
-		inv.scope.plan = true
+		inv.scope.plan, inv.scope.rollback = true, inv.data.rollback
 		ctx = withScope(ctx, inv.scope)
 	}
 	return inv.body(ctx, c)

@@ -39,13 +39,14 @@ func (a *App) Run(ctx context.Context, env Env) int {
 		done := make(chan error, 1)
 		go func() { done <- protected(func() error { return inv.perform(ctx) }) }()
 		err = w.wait(done)
-		inv.finishProgress()
+		inv.front().finishProgress()
 	}
+	shows := inv.reporter(err)
 	if !w.abandoned {
 		err = inv.close(err)
 	}
 	err = w.judge(err)
-	inv.report(err)
+	shows.report(err)
 	return ExitCode(err)
 }
 
@@ -84,7 +85,7 @@ func (w *waiter) wait(done <-chan error) error {
 			case isContinue(sig):
 				w.inv.screen.Reset()
 			case slices.Contains(statusSignals, sig):
-				w.inv.printStatus()
+				w.inv.front().printStatus()
 			case isInterrupt(sig) || isTerminate(sig):
 				stops++
 				switch stops {
@@ -94,7 +95,7 @@ func (w *waiter) wait(done <-chan error) error {
 					grace = nil
 					w.stopNow(stoppingNow)
 				default:
-					w.inv.tellStop("Ending at once: the database rolls back when it notices that the connection is gone.")
+					w.inv.front().tellStop("Ending at once: the database rolls back when it notices that the connection is gone.")
 					w.abandoned = true
 					return &StopError{Signal: sig, Summary: "not waited for the rollback"}
 				}
@@ -105,7 +106,7 @@ func (w *waiter) wait(done <-chan error) error {
 
 // stopSoon asks the command to end by itself and gives the timer of its grace.
 func (w *waiter) stopSoon(sig os.Signal) <-chan time.Time {
-	inv := w.inv
+	inv := w.inv.front()
 	grace := inv.std.grace
 	if grace <= 0 {
 		inv.scope.stop.request(sig)
@@ -131,7 +132,7 @@ func (w *waiter) stopSoon(sig os.Signal) <-chan time.Time {
 
 func (w *waiter) stopNow(text string) {
 	w.hard = true
-	w.inv.tellStop(text)
+	w.inv.front().tellStop(text)
 	w.cancel(&StopError{Signal: w.inv.scope.stop.signal()})
 }
 

@@ -10,12 +10,13 @@ import (
 
 // scope is what a command called by another one takes over from it. It travels in the context.
 type scope struct {
-	app  *App
-	reg  *db.Registry // shared, so that a called command works on the same connections and in the same transactions
-	stop *stopper
-	dry  dryDatabases // those that a dry run covers; nil outside of one
-	plan bool         // the outer command has --dry-run and looks after it itself
-	held []*Command   // the commands under way whose options are shared variables
+	app      *App
+	reg      *db.Registry // shared, so that a called command works on the same connections and in the same transactions
+	stop     *stopper
+	dry      dryDatabases // those that a dry run covers; nil outside of one
+	plan     bool         // the outer command has --dry-run and looks after it itself
+	rollback bool         // and does its work, to roll it back
+	held     []*Command   // the commands under way whose options are shared variables
 }
 
 type scopeKey struct{}

@@ -185,6 +185,15 @@ func (d *DB) exhausted(pool *sql.DB) bool {
 	return s.MaxOpenConnections > 0 && s.InUse >= s.MaxOpenConnections
 }
 
+// MaxConns is the largest number of connections that are open at a time; 0 where there is no bound. On SQLite it is that of the connections that
+// write: 1.
+func (d *DB) MaxConns() int {
+	if native := d.opened.Native; native != nil {
+		return int(native.Config().MaxConns)
+	}
+	return d.opened.Pool.Stats().MaxOpenConnections
+}
+
 // pool picks the pool for a statement outside a block.
 func (d *DB) pool(query string) *sql.DB {
 	if d.opened.Reader != nil && onlyReads(query) {

@@ -35,8 +35,7 @@ func Alias(name string) OpenOption { return func(o *openOptions) { o.alias = nam
 // Logger receives warnings about retries and robust hooks; the default discards them.
 func Logger(log *slog.Logger) OpenOption { return func(o *openOptions) { o.log = log } }
 
-// MaxConns bounds the number of open connections; the default is the driver's (pgxpool: 4 or the number of CPUs, go-sql-driver:
-// none). One block holds one connection. SQLite has one writing connection whatever it says, and at least so many for reading.
+// MaxConns bounds the number of open connections; the default is 16 on PostgreSQL or the URL's pool_max_conns, and none on MySQL. One block holds one connection. SQLite has one writing connection whatever it says, and at least so many for reading.
 func MaxConns(n int) OpenOption { return func(o *openOptions) { o.config.MaxConns = n } }
 
 // DefaultIsolation is the level of transactions that ask for none. The default is the server's on PostgreSQL and READ COMMITTED on

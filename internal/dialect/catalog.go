@@ -3,6 +3,7 @@ package dialect
 import (
 	"context"
 	"database/sql"
+	"strconv"
 )
 
 // Queryer is the part of a connection that reading the catalogue needs.
@@ -80,6 +81,29 @@ type Column struct {
 	// TextBytes is set where drivers hand out the column's text as []byte. It must go back as a string: as
 	// bytes it would be compared without the column's collation.
 	TextBytes bool
+
+	// Unsigned: the column holds integers of 64 bits without a sign, which the driver hands out as uint64, int64 or text, as the number is large
+	// and the statement is prepared, or not (BIGINT UNSIGNED of MySQL).
+	Unsigned bool
+
+	// Generated: the database computes the column from others, and it cannot be written.
+	Generated bool
+	// Stamped: an UPDATE that does not set the column stores the present time in it (ON UPDATE CURRENT_TIMESTAMP of MySQL).
+	Stamped bool
+	// Exact is the SQL that reads the stored value so that it comes back bit by bit when it is written, where the driver or the session's
+	// settings would make something else of it: infinite and zero dates, a FLOAT of MySQL; "" elsewhere.
+	Exact string
+	// Verbatim says that the session's settings decide what a value becomes when it is written: put [Features].Verbatim around it.
+	Verbatim bool
+}
+
+// SelectExact is the SQL that reads the column's value so that it can be written back. quoted is the column's quoted name. Unlike that of
+// Select, the value need not compare as the column does.
+func (c Column) SelectExact(quoted string) string {
+	if c.Exact != "" {
+		return c.Exact
+	}
+	return c.Select(quoted)
 }
 
 // Select is the SQL that reads the column's value so that it can serve as a parameter again. quoted is the
@@ -89,6 +113,26 @@ func (c Column) Select(quoted string) string {
 		return c.Raw
 	}
 	return quoted
+}
+
+// Value gives what a driver handed out for the column the type that equal values of the column always have and that serves as a parameter.
+func (c Column) Value(value any) any {
+	switch v := value.(type) {
+	case []byte:
+		if c.Unsigned {
+			if n, err := strconv.ParseUint(string(v), 10, 64); err == nil {
+				return n
+			}
+		}
+		if c.TextBytes {
+			return string(v)
+		}
+	case int64:
+		if c.Unsigned && v >= 0 {
+			return uint64(v)
+		}
+	}
+	return value
 }
 
 // Column returns the column of that name; ok is false when there is none.

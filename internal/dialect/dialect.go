@@ -62,6 +62,8 @@ type Features struct {
 
 	// Arrays: a parameter can be an array, and unnest makes rows of arrays (PostgreSQL). Where it is false, rows are sent as VALUES.
 	Arrays bool
+	// TypedParams: a parameter has a type, and what stands around it must tell it (PostgreSQL).
+	TypedParams bool
 	// MaxParams is the largest number of parameters of a statement.
 	MaxParams int
 	// OnDuplicateKey: an upsert is INSERT … ON DUPLICATE KEY UPDATE, which any unique key of the table sets off (MySQL). Where it is false
@@ -77,8 +79,33 @@ type Features struct {
 	PreparedStream bool
 	// Cursors: DECLARE … CURSOR and FETCH (PostgreSQL). Elsewhere an open result set is one by itself.
 	Cursors bool
+	// OverridingIdentity is what an INSERT says after its columns to give an identity column that is GENERATED ALWAYS a value (PostgreSQL); ""
+	// elsewhere.
+	OverridingIdentity string
+	// Verbatim is the statement that makes the session store values of columns of that name as they are, and VerbatimEnd the one that gives it
+	// back its settings; "" where no setting decides.
+	Verbatim, VerbatimEnd string
 	// Now is the SQL of the present time, as a time parameter would be stored.
 	Now string
+	// Meters are queries that tell how busy the database is.
+	Meters Meters
+	// Clock is the SQL of the time at which its statement runs, in UTC, for drover's own tables. Now may be the time at which the transaction
+	// began.
+	Clock string
+	// ClockAfter is Clock and as many milliseconds more as its one parameter says; they may be negative.
+	ClockAfter string
+	// SchemaLock is a query that waits until no other process changes drover's own tables, and then keeps others from it. It selects 1, or
+	// something else where it has waited in vain. The lock ends with the transaction, or with SchemaUnlock where there is one; "" where
+	// every transaction that writes is alone (SQLite).
+	SchemaLock, SchemaUnlock string
+}
+
+// Meters are queries for one number each; "" where the database cannot tell.
+type Meters struct {
+	// ReplicaLag is how many seconds the replica that is furthest behind is behind, as the primary knows; 0 where it has none.
+	ReplicaLag string
+	// LockWaits is how many sessions wait for locks.
+	LockWaits string
 }
 
 // TxOptions are the options of an outermost transaction.

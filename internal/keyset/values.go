@@ -24,10 +24,7 @@ func (k *Keyset) Scan(scan func(dest ...any) error, more ...any) (Values, error)
 		return nil, err
 	}
 	for i, c := range k.columns {
-		if text, ok := v[i].([]byte); ok && c.TextBytes {
-			v[i] = string(text)
-		}
-		if v[i] == nil {
+		if v[i] = c.Value(v[i]); v[i] == nil {
 			return nil, fmt.Errorf("column %q of the key is NULL", c.Name)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/drover-dev/drover/internal/dialect"
 )
@@ -78,7 +79,7 @@ LIMIT 1`
 func readColumnsAndKeys(ctx context.Context, q dialect.Queryer, t *dialect.Table) error {
 	const query = `
 SELECT COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, COALESCE(NUMERIC_PRECISION, 0), IS_NULLABLE = 'YES', COALESCE(COLLATION_NAME, ''),
-  EXTRA LIKE '%auto_increment%'
+  EXTRA LIKE '%auto_increment%', EXTRA LIKE '%VIRTUAL GENERATED%' OR EXTRA LIKE '%STORED GENERATED%', EXTRA LIKE '%on update%'
 FROM information_schema.COLUMNS
 WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?
 ORDER BY ORDINAL_POSITION`
@@ -87,11 +88,14 @@ ORDER BY ORDINAL_POSITION`
 		var c dialect.Column
 		var dataType string
 		var precision int
-		if err := scan(&c.Name, &c.Type, &dataType, &precision, &c.Nullable, &c.Collation, &c.Auto); err != nil {
+		if err := scan(&c.Name, &c.Type, &dataType, &precision, &c.Nullable, &c.Collation, &c.Auto, &c.Generated, &c.Stamped); err != nil {
 			return err
 		}
 		c.Collated = c.Collation != ""
 		c.TextBytes = !slices.Contains(binaryTypes, dataType)
+		c.Exact = exact(dataType, Dialect{}.Quote(c.Name))
+		c.Unsigned = dataType == "bigint" && strings.Contains(c.Type, "unsigned")
+		c.Verbatim = c.Auto || slices.Contains(sessionTypes, dataType)
 		t.Columns = append(t.Columns, c)
 		unordered[c.Name] = sortsOtherwise(dataType, precision)
 		return nil
@@ -104,6 +108,25 @@ ORDER BY ORDINAL_POSITION`
 
 // binaryTypes are the types whose values are bytes, not text.
 var binaryTypes = []string{"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit", "geometry"}
+
+// sessionTypes are the types that sql_mode or time_zone decides about.
+var sessionTypes = []string{"date", "datetime", "timestamp"}
+
+// exact reads as text what the driver would round or lose: digits of a FLOAT, the sign of a zero, days that are not in the calendar. A
+// TIMESTAMP is read in UTC, whatever the session's time zone is.
+func exact(dataType, quoted string) string {
+	switch dataType {
+	case "float":
+		return "CAST(" + quoted + " * 1e0 AS CHAR)" // as a DOUBLE, which is not rounded to six digits
+	case "double", "date", "datetime":
+		return "CAST(" + quoted + " AS CHAR)"
+	case "timestamp":
+		// Only the zero date is the second 0: the type begins with 1.
+		return "IF(UNIX_TIMESTAMP(" + quoted + ") = 0, '0000-00-00 00:00:00', " +
+			"CAST(TIMESTAMP('1970-01-01') + INTERVAL UNIX_TIMESTAMP(" + quoted + ") SECOND AS CHAR))"
+	}
+	return ""
+}
 
 // sortsOtherwise tells the types whose ORDER BY does not agree with a comparison with a parameter: ENUM and SET
 // sort by number but compare as text, BIT compares as text with bytes, and FLOAT and long DECIMAL lose digits

@@ -32,6 +32,15 @@ func (Dialect) Syntax() sqltext.Syntax { return sqltext.MySQL }
 func (Dialect) Features() dialect.Features {
 	return dialect.Features{
 		ImplicitCommit: true, MaxParams: 65535, OnDuplicateKey: true, EmptyColumns: true, ZeroMakesKey: true, RoundsSingles: true, PreparedStream: true, Now: "CURRENT_TIMESTAMP(6)",
+		Meters: dialect.Meters{LockWaits: "SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'"},
+		Clock:  "UTC_TIMESTAMP(6)", ClockAfter: "(UTC_TIMESTAMP(6) + INTERVAL (? * 1000) MICROSECOND)",
+		// The names of locks are those of the whole server, and short.
+		SchemaLock:   "SELECT GET_LOCK(CONCAT('drover ', MD5(DATABASE())), 60)",
+		SchemaUnlock: "SELECT RELEASE_LOCK(CONCAT('drover ', MD5(DATABASE())))",
+		// A 0 stays 0 in an AUTO_INCREMENT column, dates may be zero, and no time is skipped or there twice.
+		Verbatim: "SET @drover_sql_mode = @@SESSION.sql_mode, @drover_time_zone = @@SESSION.time_zone, " +
+			"SESSION sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', SESSION time_zone = '+00:00'",
+		VerbatimEnd: "SET SESSION sql_mode = @drover_sql_mode, SESSION time_zone = @drover_time_zone",
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/drover-dev/drover/internal/dialect"
 )
 
@@ -94,16 +96,31 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
 
 func readColumns(ctx context.Context, q dialect.Queryer, oid int64, t *dialect.Table) error {
 	const query = `
-SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, a.attcollation <> 0
-FROM pg_attribute a
+SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, a.attcollation <> 0, a.attgenerated <> '',
+  CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END::int8
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid = ?::int8::oid AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum`
 	return dialect.Each(ctx, q, query, []any{oid}, func(scan func(...any) error) error {
 		var c dialect.Column
-		err := scan(&c.Name, &c.Type, &c.Nullable, &c.Collated)
+		var base uint32
+		err := scan(&c.Name, &c.Type, &c.Nullable, &c.Collated, &c.Generated, &base)
+		c.Exact = exact(base, Dialect{}.Quote(c.Name))
 		t.Columns = append(t.Columns, c)
 		return err
 	})
+}
+
+// exact reads dates and times as text, since Go has no infinite ones, in ISO 8601 and UTC, so that the text is the same and means the same in every
+// session. That of JSON is not subject to DateStyle.
+func exact(base uint32, quoted string) string {
+	switch base {
+	case pgtype.DateOID, pgtype.TimestampOID:
+		return "(to_json(" + quoted + ") #>> '{}')"
+	case pgtype.TimestamptzOID:
+		return "CASE WHEN isfinite(" + quoted + ") THEN (to_json(" + quoted + " AT TIME ZONE 'UTC') #>> '{}') || ' +00' ELSE " + quoted + "::text END"
+	}
+	return ""
 }
 
 func readKeys(ctx context.Context, q dialect.Queryer, oid int64, t *dialect.Table) error {

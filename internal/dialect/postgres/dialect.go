@@ -30,7 +30,16 @@ func (Dialect) Syntax() sqltext.Syntax { return sqltext.Postgres }
 
 // Features returns what PostgreSQL can do.
 func (Dialect) Features() dialect.Features {
-	return dialect.Features{RowComparison: true, Arrays: true, Cursors: true, MaxParams: 65535, Now: "CURRENT_TIMESTAMP"}
+	return dialect.Features{
+		RowComparison: true, Arrays: true, TypedParams: true, Cursors: true, MaxParams: 65535, Now: "CURRENT_TIMESTAMP",
+		OverridingIdentity: "OVERRIDING SYSTEM VALUE",
+		Meters: dialect.Meters{
+			ReplicaLag: "SELECT COALESCE(EXTRACT(EPOCH FROM max(replay_lag)), 0)::float8 FROM pg_stat_replication", // NULL while nothing is written
+			LockWaits:  "SELECT count(*)::float8 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+		},
+		Clock: "clock_timestamp()", ClockAfter: "(clock_timestamp() + CAST(? AS bigint) * INTERVAL '1 millisecond')",
+		SchemaLock: "SELECT count(pg_advisory_xact_lock(x'64726f766572'::bigint))", // the number spells "drover"
+	}
 }
 
 // Server is the same for all supported versions.

@@ -21,6 +21,10 @@ import (
 // cancelGrace is how long a cancelled statement may take to end on the server before its connection is closed.
 const cancelGrace = 5 * time.Second
 
+// defaultConns is how many connections there may be where nothing says so. They are opened when they are needed; pgxpool's own bound, 4 or the
+// number of CPUs, is less than a run with a few workers needs.
+const defaultConns = 16
+
 // Open opens a pgxpool.Pool and a *sql.DB over it, so that native pgx and database/sql share the connections.
 func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.Opened, error) {
 	given, err := dialect.ServerURL(rawURL)
@@ -33,6 +37,8 @@ func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.
 	}
 	if cfg.MaxConns > 0 {
 		pc.MaxConns = int32(min(cfg.MaxConns, 1<<16))
+	} else if !given.Query().Has("pool_max_conns") {
+		pc.MaxConns = max(pc.MaxConns, defaultConns)
 	}
 	params := pc.ConnConfig.RuntimeParams
 	if params["application_name"] == "" {

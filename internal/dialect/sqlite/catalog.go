@@ -88,7 +88,8 @@ LIMIT 1`
 }
 
 func (d Dialect) readColumns(ctx context.Context, q dialect.Queryer, t *table) error {
-	const query = `SELECT name, type, "notnull", pk FROM pragma_table_info(?, ?) ORDER BY cid`
+	// A column is hidden where it is 2, generated when it is read, or 3, generated when it is written; 1 is a virtual table's own.
+	const query = `SELECT name, type, "notnull", pk, hidden IN (2, 3) FROM pragma_table_xinfo(?, ?) WHERE hidden <> 1 ORDER BY cid`
 	type keyPart struct {
 		column string
 		place  int
@@ -98,7 +99,7 @@ func (d Dialect) readColumns(ctx context.Context, q dialect.Queryer, t *table) e
 		var c dialect.Column
 		var notNull bool
 		var place int
-		if err := scan(&c.Name, &c.Type, &notNull, &place); err != nil {
+		if err := scan(&c.Name, &c.Type, &notNull, &place, &c.Generated); err != nil {
 			return err
 		}
 		if place > 0 {
@@ -107,6 +108,7 @@ func (d Dialect) readColumns(ctx context.Context, q dialect.Queryer, t *table) e
 		}
 		c.Nullable = !notNull
 		c.Collated, c.Raw = d.affinity(c)
+		c.Exact = "+" + d.Quote(c.Name)
 		t.notNull[c.Name] = notNull
 		t.Columns = append(t.Columns, c)
 		return nil

@@ -36,17 +36,24 @@ var allowed = map[string][]string{
 		"db", "internal/cell", "internal/dialect", "internal/keyset", "internal/mapping", "internal/pgbinary",
 		"internal/sqltext", "internal/suggest",
 	},
+	"internal/pace":     {},
+	"internal/rowimage": {"db", "internal/dialect", "internal/keyset"},
+	"internal/runstore": {"db", "internal/dialect", "internal/keyset"},
+	"batch": {
+		"", "db", "internal/dialect", "internal/keyset", "internal/pace", "internal/rowimage", "internal/runstore", "internal/suggest",
+		"internal/term", "table",
+	},
 	"internal/suggest": {},
 	"internal/term":    {},
 	"":                 {"db", "internal/suggest", "internal/term"},
-	"command":          {"", "db", "internal/dialect", "internal/keyset", "internal/sqltext", "internal/suggest", "internal/term"},
+	"command":          {"", "batch", "db", "internal/dialect", "internal/keyset", "internal/runstore", "internal/sqltext", "internal/suggest", "internal/term"},
 	"cmd/drover":       {"", "command"},
 	"internal/testdb":  {},
 	"internal/layers":  {},
 }
 
 // users may import only what users of the module can.
-var users = []string{"", "db", "table"}
+var users = []string{"", "batch", "db", "table"}
 
 func TestLayers_ImportsGoDownOnly(t *testing.T) {
 	for _, p := range list(t) {

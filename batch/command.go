@@ -1,0 +1,280 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/drover-dev/drover"
+)
+
+// runCommand is a job as a command: plan, confirmation, run, summary.
+func runCommand(ctx context.Context, c *drover.Call, core *core, o Options, sample int) error {
+	s := NewScreen(c, core.verb)
+	o.Observe = s.Observe
+	r, err := newRunner(core, c.DB(), o)
+	if err != nil {
+		return err
+	}
+	if c.Rollback() {
+		h, err := r.rehearse(ctx, sample)
+		if err != nil {
+			return s.Explain(ctx, nil, err)
+		}
+		return s.Rehearsed(h)
+	}
+	defer r.closePhase()
+	p, err := r.makePlan(ctx)
+	if err != nil {
+		return s.Explain(ctx, nil, err)
+	}
+	s.Begin(p)
+	switch {
+	case c.CheckOnly():
+		if p.Rows == 0 {
+			return nil
+		}
+		return c.WorkFound("%s", s.left(p))
+	case c.DryRun():
+		return s.preview(p)
+	}
+	s.plan(p)
+	if p.Refusal != nil {
+		return p.Refusal
+	}
+	if p.Rows == 0 && p.RunID == "" {
+		s.nothing(p)
+		return nil
+	}
+	if err := c.Confirm(ctx, s.facts(p)); err != nil {
+		return err
+	}
+	res, err := r.execute(ctx)
+	return s.Finish(ctx, res, err)
+}
+
+// facts is what the user confirms.
+func (s *Screen) facts(p *Plan) drover.Facts {
+	f := drover.Facts{Action: s.verb.Base, Count: p.Rows, What: "rows of " + p.Source}
+	if p.Rows < 0 {
+		f.Count, f.What = 1, "source ("+p.Source+", whose rows cannot be counted before)"
+	}
+	if p.Done > 0 {
+		f.Count = max(p.Rows-p.Done, 1)
+	}
+	return f
+}
+
+// left says how much there is to do.
+func (s *Screen) left(p *Plan) string {
+	if p.Rows < 0 {
+		return "rows of " + p.Source + " may be left to " + s.verb.Base
+	}
+	return drover.Count(p.Rows-p.Done) + " rows of " + p.Source + " to " + s.verb.Base
+}
+
+// preview prints the plan as the result of a dry run.
+func (s *Screen) preview(p *Plan) error {
+	c := s.call
+	if c.JSONOutput() {
+		c.JSON(s.planDocument(p))
+		return p.Refusal
+	}
+	if _, err := fmt.Fprintln(c.Out(), s.planText(p)); err != nil {
+		return fmt.Errorf("print the plan: %w", err)
+	}
+	switch {
+	case p.Refusal != nil:
+		return p.Refusal
+	case p.Rows == 0:
+		c.Line("Nothing to %s: no rows of %s match.", s.verb.Base, p.Source)
+		return nil
+	}
+	c.Did(s.verb, "%s", s.amount(max(p.Rows-p.Done, -1), p.Batches))
+	c.Notice("Run without --dry-run to apply; --dry-run=rollback works some batches for real and rolls them back.")
+	return nil
+}
+
+// plan prints the plan before a run.
+func (s *Screen) plan(p *Plan) {
+	c := s.call
+	if c.JSONOutput() {
+		c.JSON(s.planDocument(p))
+		return
+	}
+	c.Detail(1, "%s", s.planText(p))
+	c.Detail(1, "")
+}
+
+func (s *Screen) nothing(p *Plan) {
+	c := s.call
+	text := fmt.Sprintf("Nothing to %s: no rows of %s match.", s.verb.Base, p.Source)
+	if c.JSONOutput() {
+		c.JSON(summaryEvent{Type: "summary", Time: stamp(c.Now()), Command: c.CommandName(), Status: "succeeded", Message: text})
+		return
+	}
+	c.Success("%s", text)
+}
+
+// amount is the sentence that a dry run, a run and its summary share, without its verb.
+func (s *Screen) amount(rows, batches int64) string {
+	text := "rows"
+	if rows >= 0 {
+		text = plural(rows, "row")
+	}
+	if batches >= 0 {
+		text += " in " + plural(batches, "batch")
+	}
+	return text + " on " + s.call.DB().Alias() + "."
+}
+
+// plural writes a count with its noun: 1 row, 2 batches.
+func plural(n int64, noun string) string {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(noun, "ch"):
+		noun += "es"
+	default:
+		noun += "s"
+	}
+	return drover.Count(n) + " " + noun
+}
+
+// planText is the plan as a block of text.
+func (s *Screen) planText(p *Plan) string {
+	var b strings.Builder
+	c := s.call
+	b.WriteString(c.CommandName() + "  plan")
+	if c.DryRun() {
+		b.WriteString(" only, nothing will be changed")
+	}
+	b.WriteString("\n\n")
+	line := func(label, format string, args ...any) {
+		fmt.Fprintf(&b, "  %-10s %s\n", label, fmt.Sprintf(format, args...))
+	}
+	line("Database", "%s   %s", c.DB().Alias(), c.DB().Address())
+	line("Source", "%s", p.Source)
+	if p.RunID != "" {
+		line("Run", "%s is resumed: %s of %s done", Short(p.RunID), drover.Count(p.Done), countOrUnknown(p.Rows))
+	} else {
+		match := countOrUnknown(p.Rows) + " rows"
+		if p.First != "" {
+			match += fmt.Sprintf("   %s %s .. %s", p.Order, p.First, p.Last)
+		}
+		line("Match", "%s", match)
+	}
+	if p.Order != "" {
+		line("Order", "%s, keyset", p.Order)
+	}
+	if p.Batches >= 0 {
+		line("Batches", "%s x %s rows, one transaction each", drover.Count(p.Batches), drover.Count(int64(p.Size)))
+	}
+	if p.Workers > 1 {
+		line("Workers", "%d", p.Workers)
+	}
+	for _, d := range p.Details {
+		line(d.Label, "%s", d.Text)
+	}
+	for _, w := range p.Warnings {
+		line("Warning", "%s", w)
+	}
+	for i, row := range p.Sample {
+		label := ""
+		if i == 0 {
+			b.WriteByte('\n')
+			label = "Sample"
+		}
+		line(label, "%s", sampleText(p.Columns, row, c.Verbosity()))
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func countOrUnknown(n int64) string {
+	if n < 0 {
+		return "an unknown number of"
+	}
+	return drover.Count(n)
+}
+
+const (
+	sampleColumns = 4  // shown of a sample row, but for -v 2
+	sampleWidth   = 40 // of a value, but for -v 2
+)
+
+func sampleText(columns, row []string, verbosity int) string {
+	var parts []string
+	for i, text := range row {
+		if verbosity < 2 && i == sampleColumns {
+			parts = append(parts, fmt.Sprintf("... %d more (-v 2 for all columns)", len(row)-i))
+			break
+		}
+		if runes := []rune(text); verbosity < 2 && len(runes) > sampleWidth {
+			text = string(runes[:sampleWidth-1]) + "…"
+		}
+		if text == "" {
+			text = "''"
+		}
+		parts = append(parts, columns[i]+" "+text)
+	}
+	return strings.Join(parts, "  ")
+}
+
+// Rehearsed prints what a dry run by rollback has seen, and returns the command's error.
+func (s *Screen) Rehearsed(h *Rehearsal) error {
+	c := s.call
+	if c.JSONOutput() {
+		c.JSON(s.rehearsalDocument(h))
+		return errors.Join(h.Failures...)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  worked for real and rolled back: %s, %s\n\n", c.CommandName(), plural(h.Batches, "batch"), plural(h.Processed, "row"))
+	for _, change := range h.Changes {
+		b.WriteString("  " + change.text(h.Plan.Order) + "\n")
+	}
+	if h.More > 0 {
+		fmt.Fprintf(&b, "  … and %s more\n", plural(h.More, "changed row"))
+	}
+	for _, t := range h.Preview.Tables {
+		fmt.Fprintf(&b, "  %s: %s inserted, %s updated, %s deleted\n", t.Table, drover.Count(t.Inserted), drover.Count(t.Updated), drover.Count(t.Deleted))
+	}
+	for _, note := range append(h.Preview.Notes, hookNotes(h.Preview.Hooks)...) {
+		b.WriteString("  Note: " + note + "\n")
+	}
+	if _, err := fmt.Fprint(c.Out(), b.String()); err != nil {
+		return fmt.Errorf("print the rehearsal: %w", err)
+	}
+	for _, err := range h.Failures {
+		c.Error("%v", err)
+	}
+	c.Did(s.verb, "%s Nothing was changed.", s.amount(h.Processed, h.Batches))
+	if len(h.Failures) > 0 {
+		return drover.Errorf("%s failed in the rehearsal", plural(int64(len(h.Failures)), "batch"))
+	}
+	return nil
+}
+
+func hookNotes(hooks []string) []string {
+	var notes []string
+	for _, h := range hooks {
+		notes = append(notes, "after the commit this would run: "+h)
+	}
+	return notes
+}
+
+// text is a changed row in one line: id 17: status "old" -> "new".
+func (c RowChange) text(order string) string {
+	parts := make([]string, len(c.Columns))
+	for i, col := range c.Columns {
+		if c.Deleted {
+			parts[i] = col.Column + " " + col.Before
+			continue
+		}
+		parts[i] = fmt.Sprintf("%s %s -> %s", col.Column, col.Before, col.After)
+	}
+	verb := ""
+	if c.Deleted {
+		verb = "deleted "
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s%s %s:  %s", verb, order, c.Key, strings.Join(parts, "  ")))
+}

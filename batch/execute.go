@@ -1,0 +1,375 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/drover-dev/drover/internal/pace"
+	"github.com/drover-dev/drover/internal/runstore"
+)
+
+// sizeChange is a change of the batch size.
+type sizeChange = pace.Change
+
+// endWithin is how long the last statements of a run may take that was told to stop at once.
+const endWithin = 10 * time.Second
+
+// execute works the run that makePlan has found or measured.
+func (r *runner) execute(ctx context.Context) (_ *Result, err error) {
+	defer r.closePhase()
+	if w := r.settings.window; w != nil && !w.Open(r.now()) {
+		return nil, &StoppedError{RunID: r.id(), Reason: r.outsideWindow(r.now())}
+	}
+	if err := r.tables(ctx); err != nil {
+		return nil, err
+	}
+	if r.current == nil || r.current.Attempt == 0 {
+		if err := assert(ctx, r.conn, "before the run", r.before, r.settings.Before); err != nil {
+			return nil, err
+		}
+	}
+	shards, err := r.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer r.abandon(ctx)
+	err = r.hold(ctx, func(ctx context.Context) error { return r.phasesFrom(ctx, shards) })
+	err = r.finish(ctx, err)
+	return r.result(), err
+}
+
+// tables makes the control tables where they are missing.
+func (r *runner) tables(ctx context.Context) error {
+	changed, err := r.store.Init(ctx)
+	if err != nil {
+		return fmt.Errorf("make drover's own tables (drover init --print-sql shows them): %w", err)
+	}
+	if changed {
+		r.emit(Event{Type: EventTables, Text: "made the tables drover_runs, drover_shards, drover_quarantine, drover_undo and drover_events"})
+	}
+	return nil
+}
+
+// take stores a new run and takes its lease, or that of the one to resume. Where several runs may work on the source it moves on when
+// another runner was faster.
+func (r *runner) take(ctx context.Context) ([]*shard, error) {
+	for {
+		err := r.create(ctx)
+		var shards []*shard
+		if err == nil {
+			shards, err = r.acquire(ctx)
+		}
+		if !errors.As(err, new(*LockedError)) || !r.nextSlot() {
+			return shards, err
+		}
+		if _, err := r.makePlan(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// create stores a new run.
+func (r *runner) create(ctx context.Context) error {
+	if r.current != nil {
+		return nil
+	}
+	s := r.settings
+	run, err := r.store.Create(ctx, r.identity(), runstore.NewRun{
+		Command: r.name, Arguments: s.args, CommandLine: s.CommandLine, Options: r.storedOptions(), Build: s.Build,
+		Planned: r.plan.Rows, Undo: s.Undo, UndoOf: r.undoOf, RetryOf: s.RetryOf, CreatedBy: s.By, Shards: r.plan.shards,
+	})
+	if errors.Is(err, runstore.ErrState) { // somebody else was first
+		if latest, found := r.store.Latest(ctx, r.identity()); found == nil {
+			return &LockedError{RunID: latest.ID, Owner: latest.CreatedBy}
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("store the run: %w", err)
+	}
+	r.current = run
+	return nil
+}
+
+// storedOptions are those that can be changed from outside.
+func (r *runner) storedOptions() map[string]string {
+	s := r.settings
+	return map[string]string{
+		optionBatchSize: strconv.Itoa(s.BatchSize),
+		optionWorkers:   strconv.Itoa(s.Workers),
+		optionMaxErrors: strconv.FormatInt(s.MaxErrors, 10),
+		optionRate:      strconv.FormatFloat(s.RowsPerSecond, 'g', -1, 64),
+	}
+}
+
+// acquire takes the run's lease and loads its shards.
+func (r *runner) acquire(ctx context.Context) ([]*shard, error) {
+	before := r.current
+	run, stored, err := r.store.Acquire(ctx, r.current.ID, r.settings.Owner, r.settings.Lease)
+	var held *runstore.HeldError
+	switch {
+	case errors.As(err, &held):
+		return nil, &LockedError{RunID: held.Run.ID, Owner: held.Owner}
+	case err != nil:
+		return nil, fmt.Errorf("take run %s: %w", Short(r.current.ID), err)
+	}
+	r.current = run
+	r.began = r.now()
+	r.noteRenewed()
+	totals, err := r.store.Totals(ctx, run.ID)
+	if err != nil {
+		return nil, err
+	}
+	r.tally.begin(totals)
+	r.failures.count, r.failures.limit = totals.Quarantined, r.settings.MaxErrors
+	r.canary.left = max(r.settings.Canary-totals.Read, 0)
+	e := Event{Type: EventStarted, Done: totals.Done, Total: run.Planned, Rows: int64(r.sizer.Size())}
+	if run.Attempt > 1 {
+		e.Type, e.Attempt, e.Reached = EventResumed, run.Attempt, furthest(stored)
+		if before.State == runstore.Interrupted {
+			e.Text = "its last runner, " + before.Owner + ", has died"
+		}
+		if before.Build != r.settings.Build {
+			e.Text = joinText(e.Text, "it was begun by another build: "+before.Build)
+		}
+	}
+	r.emit(e)
+	return shardsOf(stored, run.Phase), nil
+}
+
+func joinText(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
+}
+
+// furthest is how far the first shard that is not done has come.
+func furthest(shards []runstore.Shard) string {
+	reached := ""
+	for _, sh := range shards {
+		if sh.Reached != nil {
+			reached = reachedText(sh.Reached)
+		}
+		if !sh.Done {
+			break
+		}
+	}
+	return reached
+}
+
+func shardsOf(stored []runstore.Shard, phase int) []*shard {
+	var shards []*shard
+	for _, sh := range stored {
+		if sh.Phase == phase {
+			shards = append(shards, &shard{Shard: sh})
+		}
+	}
+	return shards
+}
+
+// hold runs fn while the lease is renewed, the meters are read and a stop is listened for.
+func (r *runner) hold(ctx context.Context, fn func(ctx context.Context) error) error {
+	ctx, lose := context.WithCancelCause(ctx)
+	r.heart.lose = lose
+	defer lose(nil)
+	beside, end := context.WithCancel(ctx)
+	var around sync.WaitGroup
+	around.Go(func() { r.beat(beside) })
+	around.Go(func() {
+		select {
+		case <-r.settings.Stopping:
+			r.askStop("the program that called it", false)
+		case <-beside.Done():
+		}
+	})
+	if r.throttle != nil {
+		around.Go(func() { r.throttle.Run(beside) })
+	}
+	defer func() { // also when Process panics
+		end()
+		around.Wait()
+	}()
+	return fn(ctx)
+}
+
+// phasesFrom works the present phase and those after it.
+func (r *runner) phasesFrom(ctx context.Context, shards []*shard) error {
+	for {
+		r.wanted.Store(int64(r.settings.Workers))
+		if err := r.work(ctx, shards); err != nil {
+			return err
+		}
+		if stopped := r.stop.error(r.id()); stopped != nil && !allDone(shards) {
+			return stopped
+		}
+		if r.canary.cover() {
+			if err := r.canaryOver(ctx); err != nil {
+				return err
+			}
+		}
+		next := r.current.Phase + 1
+		if next == len(r.phases) {
+			return nil
+		}
+		var err error
+		if shards, err = r.nextPhase(ctx, next); err != nil {
+			return err
+		}
+	}
+}
+
+func allDone(shards []*shard) bool {
+	for _, sh := range shards {
+		if !sh.Done {
+			return false
+		}
+	}
+	return true
+}
+
+// nextPhase measures a phase and makes it the run's present one.
+func (r *runner) nextPhase(ctx context.Context, next int) ([]*shard, error) {
+	if err := r.openPhase(ctx, next); err != nil {
+		return nil, err
+	}
+	o := r.planOptions()
+	o.known = false
+	p, err := r.source.plan(ctx, r.conn, o)
+	if err != nil {
+		return nil, fmt.Errorf("measure phase %q: %w", r.phase.name, err)
+	}
+	if p.rows >= 0 && r.plan.Rows >= 0 {
+		r.plan.Rows += p.rows
+	}
+	r.plan.Order, r.plan.Source = p.order, r.source.name()
+	stored, err := r.store.StartPhase(ctx, r.current, next, r.plan.Rows, p.shards)
+	if err != nil {
+		return nil, fmt.Errorf("begin phase %q: %w", r.phase.name, err)
+	}
+	r.current.Phase = next
+	r.emit(Event{Type: EventPhase, Text: r.phase.name, Done: r.tally.total(), Total: r.plan.Rows})
+	return shardsOf(stored, next), nil
+}
+
+// finish ends the attempt: it asks the last assertions and stores the state that the run is in now. The statements get a context of their
+// own, for the one of the run may have ended.
+func (r *runner) finish(ctx context.Context, err error) error {
+	if errors.Is(err, ErrTakenOver) {
+		return err
+	}
+	if errors.Is(err, errStopped) {
+		err = r.stop.error(r.id())
+	}
+	if err == nil {
+		err = assert(ctx, r.conn, "after the run", r.after, r.settings.After)
+	}
+	var stopped *StoppedError
+	state, text := runstore.Succeeded, ""
+	switch {
+	case errors.As(err, &stopped) && stopped.Cancelled:
+		state, text = runstore.Cancelled, stopped.Reason
+	case errors.As(err, &stopped):
+		state, text = runstore.Paused, stopped.Reason
+	case err != nil:
+		state, text = runstore.Failed, err.Error()
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+	defer cancel()
+	r.ended = true
+	r.flushEvents(ending)
+	if failed := r.store.Finish(ending, r.current, state, text); failed != nil {
+		if errors.Is(failed, runstore.ErrFenced) {
+			failed = ErrTakenOver
+		}
+		return errors.Join(err, fmt.Errorf("store how the run ended: %w", failed))
+	}
+	r.current.State = state
+	if r.undoOf != "" && state == runstore.Succeeded {
+		if failed := r.store.MarkUndone(ending, r.undoOf, r.settings.By); failed != nil {
+			return fmt.Errorf("note that run %s is undone: %w", Short(r.undoOf), failed)
+		}
+	}
+	r.emit(Event{Type: EventFinished, Text: string(state), Done: r.tally.total(), Total: r.plan.Rows, Err: err})
+	return err
+}
+
+// abandon gives the lease back when Process has panicked.
+func (r *runner) abandon(ctx context.Context) {
+	if r.ended {
+		return
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+	defer cancel()
+	_ = r.store.Finish(ending, r.current, runstore.Failed, "the program panicked") // the panic itself is on its way
+}
+
+// wait holds a worker back while a meter is over its limit.
+func (r *runner) wait(ctx context.Context) error {
+	if r.throttle == nil {
+		return nil
+	}
+	soft, cancel := r.stop.context(ctx)
+	defer cancel()
+	waited, err := r.throttle.Wait(soft, time.Duration(r.last.Load()))
+	r.tally.wait(waited.Total)
+	if soft.Err() != nil && ctx.Err() == nil {
+		return nil // the stop is looked at next
+	}
+	if fatal, ok := errors.AsType[*pace.FatalError](err); ok {
+		return fatal
+	}
+	if err != nil {
+		return r.interrupted(ctx, err)
+	}
+	r.sizer.Hold(r.throttle.Pressure() > holdAbove)
+	return nil
+}
+
+// holdAbove is the pressure above which batches do not grow, so that size and throttle do not work against each other.
+const holdAbove = 0.7
+
+// rateLimit holds a worker back after so many rows.
+func (r *runner) rateLimit(ctx context.Context, rows int) error {
+	if r.rate.Limit() <= 0 {
+		return nil
+	}
+	soft, cancel := r.stop.context(ctx)
+	defer cancel()
+	start := r.now()
+	err := r.rate.Wait(soft, rows)
+	r.tally.wait(r.now().Sub(start))
+	if err != nil && ctx.Err() != nil {
+		return r.interrupted(ctx, err)
+	}
+	return nil
+}
+
+// workers is how many may work at a time: no more than there are connections, less one that the lease needs.
+func (r *runner) workers() int {
+	n := int(r.wanted.Load())
+	if n == 0 {
+		n = r.settings.Workers
+	}
+	if most := r.conn.MaxConns(); most > 0 && !r.conn.Dialect().Features().SingleWriter {
+		n = min(n, max(most-1, 1))
+	}
+	return n
+}
+
+func (r *runner) setCrew(c *crew) {
+	r.crewing.Lock()
+	defer r.crewing.Unlock()
+	r.crew = c
+}
+
+func (r *runner) withCrew(fn func(c *crew)) {
+	r.crewing.Lock()
+	defer r.crewing.Unlock()
+	if r.crew != nil {
+		fn(r.crew)
+	}
+}

@@ -1,0 +1,215 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/drover-dev/drover"
+)
+
+// Flags are the options of a command line that say how a run is done. [Job.Command] has them; a command that calls [Job.Run] by itself declares
+// them with Declare and takes Options from them.
+type Flags struct {
+	defaults     Options
+	own          []string // the command's own options
+	batchSize    string
+	workers      int
+	maxErrors    int64
+	timeLimit    time.Duration
+	window       string
+	rate         float64
+	throttle     []string
+	maxLag       time.Duration
+	maxLockWaits int
+	undo         bool
+	again        bool
+	resume       string
+	retryOf      string
+	canary       int64
+	assertBefore []string
+	assertAfter  []string
+	sample       int
+}
+
+// auto is the batch size that follows the time of the batches.
+const auto = "auto"
+
+// Declare declares the options with their defaults, and then the command's own ones, which say which work a run is; own may be nil.
+func (x *Flags) Declare(f *pflag.FlagSet, defaults Options, own func(f *pflag.FlagSet)) {
+	x.declare(f, defaults)
+	before := map[string]bool{}
+	f.VisitAll(func(flag *pflag.Flag) { before[flag.Name] = true })
+	if own != nil {
+		own(f)
+	}
+	x.own = nil
+	f.VisitAll(func(flag *pflag.Flag) {
+		if !before[flag.Name] {
+			x.own = append(x.own, flag.Name)
+		}
+	})
+}
+
+func (x *Flags) declare(f *pflag.FlagSet, defaults Options) {
+	x.defaults = defaults
+	size := strconv.Itoa(defaultBatch)
+	switch {
+	case defaults.AutoSize:
+		size = auto
+	case defaults.BatchSize > 0:
+		size = strconv.Itoa(defaults.BatchSize)
+	}
+	f.StringVar(&x.batchSize, "batch-size", size, "`rows` a transaction, or auto: about half a second each")
+	f.IntVar(&x.workers, "workers", max(defaults.Workers, 1), "work on so `many` batches at a time")
+	f.Int64Var(&x.maxErrors, "max-errors", defaults.MaxErrors, "set at most so `many` bad rows aside, and go on")
+	f.DurationVar(&x.timeLimit, "time-limit", defaults.TimeLimit, "stop after this `time`, to be resumed")
+	f.StringVar(&x.window, "window", defaults.Window, "work only in these `hours`, as 01:00-05:00")
+	f.Float64Var(&x.rate, "rows-per-second", defaults.RowsPerSecond, "work on at most so many `rows` a second")
+	f.DurationVar(&x.maxLag, "max-lag", 0, "wait while a replica is further behind than this `time`")
+	f.IntVar(&x.maxLockWaits, "max-lock-waits", 0, "wait while at least so `many` sessions wait for locks")
+	f.StringArrayVar(&x.throttle, "throttle", nil, "wait while a `query` gives its limit or more, as \"NAME LIMIT SELECT ...\"")
+	f.BoolVar(&x.undo, "undo", defaults.Undo, "keep what the rows were, so that the run can be undone")
+	f.BoolVar(&x.again, "again", false, "do work once more that a run has finished")
+	f.StringVar(&x.resume, "resume", "", "go on with this `run`, and fail when it is other work")
+	f.StringVar(&x.retryOf, "retry", "", "work on the rows that this `run` has set aside")
+	f.Int64Var(&x.canary, "canary", defaults.Canary, "do so many `rows` first, then check --assert-after before the rest")
+	f.StringArrayVar(&x.assertBefore, "assert-before", nil, "begin only if this `query` gives true")
+	f.StringArrayVar(&x.assertAfter, "assert-after", nil, "fail at the end if this `query` does not give true")
+	f.IntVar(&x.sample, "sample", defaultSample, "how many `batches` --dry-run=rollback works on; 0 for all")
+}
+
+// defaultSample is how many batches a rehearsal works on.
+const defaultSample = 3
+
+// Options gives the options of a call. Errors are wrong uses of the command line.
+func (x *Flags) Options(c *drover.Call) (Options, error) {
+	o := x.defaults
+	usage := func(name string, err error) (Options, error) {
+		return o, drover.Exit(drover.ExitUsage, "--%s: %w", name, err)
+	}
+	o.AutoSize = x.batchSize == auto
+	if !o.AutoSize {
+		n, err := strconv.Atoi(x.batchSize)
+		if err != nil || n < 1 || n > maxBatch {
+			return usage("batch-size", fmt.Errorf("%q is no number between 1 and %d, and not auto", x.batchSize, maxBatch))
+		}
+		o.BatchSize = n
+	}
+	for name, bad := range map[string]bool{
+		"workers": x.workers < 1 || x.workers > maxWorkers, "max-errors": x.maxErrors < 0, "time-limit": x.timeLimit < 0,
+		"rows-per-second": x.rate < 0, "max-lag": x.maxLag < 0, "max-lock-waits": x.maxLockWaits < 0, "canary": x.canary < 0, "sample": x.sample < 0,
+	} {
+		if bad {
+			return usage(name, errors.New("out of range"))
+		}
+	}
+	o.Workers, o.MaxErrors, o.TimeLimit, o.Window, o.RowsPerSecond = x.workers, x.maxErrors, x.timeLimit, x.window, x.rate
+	o.Undo, o.Again, o.Resume, o.RetryOf, o.Canary = x.undo, x.again, x.resume, x.retryOf, x.canary
+	o.Limit = c.Limit()
+	for _, query := range x.assertBefore {
+		o.Before = append(o.Before, Assertion{SQL: query})
+	}
+	for _, query := range x.assertAfter {
+		o.After = append(o.After, Assertion{SQL: query})
+	}
+	for _, text := range x.throttle {
+		m, err := parseMeter(text)
+		if err != nil {
+			return usage("throttle", err)
+		}
+		o.Meters = append(o.Meters, m)
+	}
+	if err := x.builtinMeters(c, &o); err != nil {
+		return usage("max-lag, --max-lock-waits", err)
+	}
+	o.CommandLine = c.CommandLine(map[string]string{"again": "", "resume": "", "no-input": ""})
+	o.Arguments = x.arguments(c)
+	o.Stopping, o.Now = c.Stopping(), c.Now
+	if _, err := o.check(); err != nil {
+		return o, drover.Exit(drover.ExitUsage, "%w", err)
+	}
+	return o, nil
+}
+
+// maxBatch keeps a batch from being the whole table by mistake.
+const maxBatch = 1_000_000
+
+// builtinMeters adds the meters that the database's dialect knows.
+func (x *Flags) builtinMeters(c *drover.Call, o *Options) error {
+	known := c.DB().Dialect().Features().Meters
+	for _, m := range []struct {
+		name, unit string
+		limit      float64
+		query      string
+	}{
+		{"replica lag", "s", x.maxLag.Seconds(), known.ReplicaLag},
+		{"sessions that wait for locks", "", float64(x.maxLockWaits), known.LockWaits},
+	} {
+		switch {
+		case m.limit == 0:
+		case m.query == "":
+			return fmt.Errorf("this database cannot tell its %s", m.name)
+		default:
+			o.Meters = append(o.Meters, Meter{Name: m.name, Unit: m.unit, Limit: m.limit, SQL: m.query})
+		}
+	}
+	return nil
+}
+
+// parseMeter reads "NAME LIMIT SELECT ...".
+func parseMeter(text string) (Meter, error) {
+	parts := strings.SplitN(strings.TrimSpace(text), " ", 3)
+	if len(parts) == 3 {
+		if limit, err := strconv.ParseFloat(parts[1], 64); err == nil && limit > 0 {
+			return Meter{Name: parts[0], Limit: limit, SQL: strings.TrimSpace(parts[2])}, nil
+		}
+	}
+	return Meter{}, fmt.Errorf("%q is not of the form NAME LIMIT SELECT ..., with a limit above 0", text)
+}
+
+// arguments are the options and arguments that say which work the run is: the command's own ones, and the limit.
+func (x *Flags) arguments(c *drover.Call) []Argument {
+	var args []Argument
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if slices.Contains(x.own, f.Name) || f.Name == "limit" {
+			args = append(args, Argument{f.Name, f.Value.String()})
+		}
+	})
+	for i, arg := range c.Args() {
+		args = append(args, Argument{fmt.Sprintf("argument %d", i+1), arg})
+	}
+	return args
+}
+
+// Sample is how many batches --dry-run=rollback works on; 0 for all.
+func (x *Flags) Sample() int { return x.sample }
+
+// Command makes the job a command, with the options of [Flags] beside its own, --dry-run, --dry-run=rollback and --limit.
+func (j *Job[T]) Command() *drover.Command {
+	var x Flags
+	return &drover.Command{
+		Name: j.Name, Short: j.Short, Long: j.Long, Example: j.Example,
+		Options: drover.Options{DryRun: true, PlanOnly: true, Rollback: true, Check: true, Confirm: true, Limit: true},
+		Flags: func(f *pflag.FlagSet) {
+			x.Declare(f, j.Defaults, j.Flags)
+		},
+		Run: func(ctx context.Context, c *drover.Call) error {
+			o, err := x.Options(c)
+			if err != nil {
+				return err
+			}
+			core, err := j.core()
+			if err != nil {
+				return err
+			}
+			return runCommand(ctx, c, core, o, x.sample)
+		},
+	}
+}

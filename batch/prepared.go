@@ -1,0 +1,48 @@
+package batch
+
+import (
+	"context"
+
+	"github.com/drover-dev/drover/db"
+)
+
+// Prepared is a job that is measured and not begun yet, so that what is shown and confirmed is what is then done. End it with one of Run, Rehearse and
+// Close.
+type Prepared struct{ r *runner }
+
+// Prepare does what [Job.Plan] does, and keeps what it has found for Run. Called in a block that only reads, it sees what the block sees.
+func (j *Job[T]) Prepare(ctx context.Context, conn *db.DB, o Options) (*Prepared, error) {
+	c, err := j.core()
+	if err != nil {
+		return nil, err
+	}
+	r, err := newRunner(c, conn, o)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := r.makePlan(ctx); err != nil {
+		r.closePhase()
+		return nil, err
+	}
+	return &Prepared{r}, nil
+}
+
+// Plan is what was measured. It must not be changed.
+func (p *Prepared) Plan() *Plan { return p.r.plan }
+
+// Run is [Job.Run] by the plan.
+func (p *Prepared) Run(ctx context.Context) (*Result, error) {
+	if p.r.plan.Refusal != nil {
+		p.r.closePhase()
+		return nil, p.r.plan.Refusal
+	}
+	return p.r.execute(ctx)
+}
+
+// Rehearse is [Job.Rehearse] by the plan.
+func (p *Prepared) Rehearse(ctx context.Context, batches int) (*Rehearsal, error) {
+	return p.r.rehearsePlan(ctx, batches)
+}
+
+// Close gives back what the source holds open.
+func (p *Prepared) Close() { p.r.closePhase() }

@@ -37,8 +37,8 @@ var allowed = map[string][]string{
 		"internal/sqltext", "internal/suggest",
 	},
 	"internal/pace":     {},
-	"internal/rowimage": {"db", "internal/dialect", "internal/keyset"},
-	"internal/runstore": {"db", "internal/dialect", "internal/keyset"},
+	"internal/rowimage": {"db", "internal/dialect", "internal/keyset", "internal/sqltext"},
+	"internal/runstore": {"db", "internal/dialect", "internal/keyset", "internal/sqltext"},
 	"batch": {
 		"", "db", "internal/dialect", "internal/keyset", "internal/pace", "internal/rowimage", "internal/runstore", "internal/suggest",
 		"internal/term", "table",
@@ -47,6 +47,7 @@ var allowed = map[string][]string{
 	"internal/term":    {},
 	"":                 {"db", "internal/suggest", "internal/term"},
 	"command":          {"", "batch", "db", "internal/dialect", "internal/keyset", "internal/runstore", "internal/sqltext", "internal/suggest", "internal/term"},
+	"drovertest":       {"", "batch", "db", "internal/dialect", "internal/keyset"},
 	"cmd/drover":       {"", "command"},
 	"internal/testdb":  {},
 	"internal/layers":  {},

@@ -152,7 +152,7 @@ func TestReadKeys_UseTheIndex(t *testing.T) {
 				for i := range 500 / len(strings.Split(key, ",")) {
 					values := map[string]any{"a": int64(i*9 + 1), "b": fmt.Sprintf("k%d", i*9+1), "c": int64(i*9 + 1)}
 					var k keyset.Values
-					for _, column := range strings.Split(key, ", ") {
+					for column := range strings.SplitSeq(key, ", ") {
 						k = append(k, values[column])
 					}
 					keys = append(keys, k)

@@ -11,8 +11,8 @@ import (
 	"github.com/drover-dev/drover/internal/keyset"
 )
 
-// maxKeyValues is how many values a statement names its keys with at most. More would not be faster, planners would come to prefer reading the
-// whole table, and from 1000 on MariaDB makes a subquery of the list, which it runs for every row of the table in a DELETE.
+// maxKeyValues is how many values a statement names its keys with at most. With more, planners come to prefer other ways than the index: PostgreSQL
+// to read the whole table, MariaDB to make a table of the list, from 1000 on.
 const maxKeyValues = 500
 
 // Read returns the rows of a WHERE clause, as [keyset.Keyset.Within] writes it and with its parameters, in the key's order; an empty within

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/drover-dev/drover/internal/keyset"
 	"github.com/drover-dev/drover/internal/rowimage"
 	"github.com/drover-dev/drover/internal/testdb"
 )
@@ -218,7 +217,7 @@ func (w *world) same(dump string, images []rowimage.Row) {
 		for i := range images {
 			for _, c := range w.images.Changes(images[i], got[i]) {
 				column, _ := w.table.Column(c.Column)
-				w.t.Errorf("%s: row %v, %s: %#v is now %#v", what, keyset.Values(images[i].Key), column.Type, c.Before, c.After)
+				w.t.Errorf("%s: row %v, %s: %#v is now %#v", what, images[i].Key, column.Type, c.Before, c.After)
 			}
 		}
 	}

@@ -143,7 +143,7 @@ func TestInsert_ManyAndLarge(t *testing.T) {
 				columns = append(columns, fmt.Sprintf("c%d integer", i))
 				values = append(values, fmt.Sprintf("i + %d", i))
 			}
-			w := newWorld(t, d, "CREATE TABLE t (id integer NOT NULL PRIMARY KEY, "+strings.Join(columns, ", ")+")", numbers(d.Name, 700, "i, "+strings.Join(values, ", ")))
+			w := newWorld(t, d, "CREATE TABLE t (id integer NOT NULL PRIMARY KEY, "+strings.Join(columns, ", ")+")", numbers(d.Name, 400, "i, "+strings.Join(values, ", ")))
 			want, images := d.Dump(t), w.all(false)
 			w.exec("DELETE FROM t")
 			w.block(func(ctx context.Context) error { return w.images.Insert(ctx, w.DB, images) })
@@ -155,7 +155,7 @@ func TestInsert_ManyAndLarge(t *testing.T) {
 	t.Run("bytes", func(t *testing.T) {
 		testdb.Each(t, func(t *testing.T, d testdb.Database) {
 			text := map[string]string{testdb.NamePostgres: "text", testdb.NameMariaDB: "longtext", testdb.NameSQLite: "text"}[d.Name]
-			w := newWorld(t, d, "CREATE TABLE t (id integer NOT NULL PRIMARY KEY, s "+text+")", numbers(d.Name, 24, "i, 'x'"))
+			w := newWorld(t, d, "CREATE TABLE t (id integer NOT NULL PRIMARY KEY, s "+text+")", numbers(d.Name, 18, "i, 'x'"))
 			images := w.all(false)
 			for _, row := range images {
 				row.Values[1] = strings.Repeat("x", 1<<20)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -28,24 +27,6 @@ type world struct {
 func each(t *testing.T, fn func(t *testing.T, w *world)) {
 	t.Helper()
 	testdb.Each(t, func(t *testing.T, d testdb.Database) { fn(t, ready(t, d)) })
-}
-
-// eachLevel runs fn on every database at every isolation level that it may be used with.
-func eachLevel(t *testing.T, fn func(t *testing.T, w *world, another func() *world)) {
-	t.Helper()
-	for _, name := range testdb.Names() {
-		levels := []sql.IsolationLevel{sql.LevelDefault}
-		if name != testdb.NameSQLite {
-			levels = append(levels, sql.LevelRepeatableRead, sql.LevelSerializable)
-		}
-		for _, level := range levels {
-			t.Run(fmt.Sprintf("%s/%s", name, level), func(t *testing.T) {
-				d := testdb.Fresh(t, name)
-				w := ready(t, d, db.DefaultIsolation(level))
-				fn(t, w, func() *world { return open(t, d, db.DefaultIsolation(level)) })
-			})
-		}
-	}
 }
 
 func open(t *testing.T, d testdb.Database, opts ...db.OpenOption) *world {

@@ -135,6 +135,7 @@ func TestInit_AtHigherIsolation(t *testing.T) {
 				noError(t, err)
 			}
 			noError(t, stores[0].Ready(t.Context()))
+			wantVersions(t, d)
 		})
 	}
 }

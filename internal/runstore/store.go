@@ -23,7 +23,8 @@ type Store struct {
 	checkpointSQL, renewSQL, pollSQL string
 }
 
-// New returns the store of a database, whose tables need not be there yet.
+// New returns the store of a database, whose tables need not be there yet. A pool of MySQL that the user opened must have clientFoundRows=true, as
+// [db.From] says, and its times are only right with loc=UTC, go-sql-driver's default.
 func New(conn *db.DB) *Store {
 	s := &Store{conn: conn}
 	s.checkpointSQL, s.renewSQL, s.pollSQL = s.text(checkpointText), s.text(renewText), s.text(pollText)
@@ -140,7 +141,13 @@ func (s *Store) inserted(ctx context.Context, b bulk, n int, args func(args []an
 }
 
 // milliseconds rounds a duration up, so that the shortest lease is one.
-func milliseconds(d time.Duration) int64 { return int64((d + time.Millisecond - 1) / time.Millisecond) }
+func milliseconds(d time.Duration) int64 {
+	ms := d.Milliseconds()
+	if d%time.Millisecond > 0 {
+		ms++
+	}
+	return ms
+}
 
 // noRow is err, or ErrNoRun where a query for one run found none.
 func noRow(err error) error {

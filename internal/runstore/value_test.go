@@ -1,6 +1,7 @@
 package runstore
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -81,7 +82,7 @@ func TestMoment(t *testing.T) {
 }
 
 func TestMilliseconds_RoundUp(t *testing.T) {
-	for d, want := range map[time.Duration]int64{0: 0, 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2, time.Hour: 3600000} {
+	for d, want := range map[time.Duration]int64{0: 0, 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2, time.Hour: 3600000, math.MaxInt64: math.MaxInt64/1000000 + 1} {
 		if got := milliseconds(d); got != want {
 			t.Errorf("%v: %d, want %d", d, got, want)
 		}

@@ -49,6 +49,9 @@ func (r *runner) transaction(ctx context.Context, w *work, size int, cause error
 			Reached: w.page.end, Done: w.page.last, Read: w.read(), Rows: w.processed(), Quarantined: aside,
 			Retries: int64(w.attempt - 1),
 		}
+		if r.settings.Limit > 0 && w.shard.Read+progress.Read >= w.shard.Planned {
+			progress.Done = true // also before the bound: rows were added on the way to it
+		}
 		return r.checkpoint(ctx, w, progress)
 	}, db.Durable())
 	if err != nil && judge(err) != committed && judge(err) != unknown {

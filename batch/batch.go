@@ -16,6 +16,9 @@ import (
 // them. Fewer may be chance: somebody else can be first.
 const idlePages = 3
 
+// firstPause is how long the first pause before another attempt is, on average.
+const firstPause = 50 * time.Millisecond
+
 // errNotChanged ends a run that would go on for nothing.
 var errNotChanged = errors.New("rows match, but the database changes none of them: a trigger, a rule or a row security policy may keep them")
 
@@ -33,7 +36,7 @@ type trial struct {
 
 func (r *runner) newTrial(sh *shard) *trial {
 	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, 5*time.Second
+	pause.InitialInterval, pause.MaxInterval = firstPause, 5*time.Second
 	return &trial{
 		work:  &work{run: r, shard: sh, number: r.numbers.Add(1)},
 		pause: pause, began: r.now(),
@@ -204,7 +207,10 @@ func (r *runner) caughtUp(t *trial, fresh runstore.Shard) {
 	rows := fresh.Counters.Done - t.shard.Counters.Done
 	r.tally.add(rows, fresh.Quarantined-t.shard.Quarantined)
 	t.shard.Shard = fresh
-	r.emit(Event{Type: EventBatch, Batch: t.number, Range: r.pageText(t.work), Rows: rows, Reached: reachedText(fresh.Reached), Text: "found committed"})
+	r.emit(Event{
+		Type: EventBatch, Batch: t.number, Range: r.pageText(t.work), Rows: rows, Done: r.tally.total(), Total: r.plan.Rows,
+		Reached: reachedText(fresh.Reached), Cursor: fresh.Reached, Text: "found committed",
+	})
 }
 
 // committed notes a batch that is committed.
@@ -233,7 +239,7 @@ func (r *runner) committed(ctx context.Context, t *trial, p runstore.Progress, t
 	}
 	r.emit(Event{
 		Type: EventBatch, Batch: t.number, Range: r.pageText(t.work), Rows: p.Rows, Took: took, Done: total, Total: r.plan.Rows,
-		Reached: reachedText(sh.Reached), Attempt: t.attempt,
+		Reached: reachedText(sh.Reached), Cursor: sh.Reached, Attempt: t.attempt,
 	})
 	if !t.page.counted() {
 		if sh.idle++; p.Rows > 0 || sh.Done {

@@ -154,7 +154,7 @@ func (c *crew) tooMany() bool {
 // shard works a shard until it is done, or until the worker should end.
 func (c *crew) shard(sh *shard) error {
 	for !sh.Done {
-		if c.r.stop.wanted() || c.tooMany() {
+		if c.r.stopped() || c.tooMany() {
 			return nil
 		}
 		if err := c.r.wait(c.ctx); err != nil || c.r.stop.wanted() {

@@ -56,8 +56,9 @@ type Event struct {
 	Attempt, Of int
 	// Done of Total rows are processed; Total is -1 where it is not known.
 	Done, Total int64
-	// Reached is the key up to which the batch's shard is done.
+	// Reached is the key up to which the batch's shard is done, for people; Cursor is its values.
 	Reached string
+	Cursor  []any
 	// Key is the key of a row that was set aside.
 	Key  string
 	Err  error

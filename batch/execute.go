@@ -113,10 +113,13 @@ func (r *runner) acquire(ctx context.Context) ([]*shard, error) {
 	switch {
 	case errors.As(err, &held):
 		return nil, &LockedError{RunID: held.Run.ID, Owner: held.Owner}
+	case errors.Is(err, runstore.ErrState) && r.doneMeanwhile(ctx):
+		return nil, &DoneError{RunID: r.current.ID}
 	case err != nil:
 		return nil, fmt.Errorf("take run %s: %w", Short(r.current.ID), err)
 	}
 	r.current = run
+	r.heart.options = run.Options // what is changed from now on is new, also before the first beat
 	r.began = r.now()
 	r.noteRenewed()
 	totals, err := r.store.Totals(ctx, run.ID)
@@ -138,6 +141,12 @@ func (r *runner) acquire(ctx context.Context) ([]*shard, error) {
 	}
 	r.emit(e)
 	return shardsOf(stored, run.Phase), nil
+}
+
+// doneMeanwhile reports whether the runner that held the run when it was looked up has finished it.
+func (r *runner) doneMeanwhile(ctx context.Context) bool {
+	now, err := r.store.Find(ctx, r.current.ID)
+	return err == nil && now.State == runstore.Succeeded
 }
 
 func joinText(a, b string) string {
@@ -182,7 +191,7 @@ func (r *runner) hold(ctx context.Context, fn func(ctx context.Context) error) e
 	around.Go(func() {
 		select {
 		case <-r.settings.Stopping:
-			r.askStop("the program that called it", false)
+			r.askStop(byCaller, false)
 		case <-beside.Done():
 		}
 	})
@@ -281,7 +290,7 @@ func (r *runner) finish(ctx context.Context, err error) error {
 	defer cancel()
 	r.ended = true
 	r.flushEvents(ending)
-	if failed := r.store.Finish(ending, r.current, state, text); failed != nil {
+	if failed := r.storeEnd(ending, state, text); failed != nil {
 		if errors.Is(failed, runstore.ErrFenced) {
 			failed = ErrTakenOver
 		}

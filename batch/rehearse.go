@@ -117,7 +117,7 @@ func (r *runner) rehearsed(ctx context.Context, batches int) ([]*shard, error) {
 func (h *Rehearsal) shard(ctx context.Context, r *runner, sh *shard, batches int) error {
 	for !sh.Done && (batches == 0 || h.Batches < int64(batches)) {
 		if r.stopped() {
-			return &StoppedError{Reason: "the program that called it"}
+			return &StoppedError{Reason: byCaller}
 		}
 		w := &work{run: r, shard: sh, number: h.Batches + 1, attempt: 1}
 		p, err := h.batch(ctx, r, w)

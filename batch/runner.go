@@ -103,15 +103,19 @@ func (r *runner) throttled(e pace.Event) {
 	r.keepEvent(string(kind), e.String())
 }
 
-// stopped reports whether the run was asked to stop, also where nobody listens for it: before a run and in a rehearsal.
+// stopped reports whether the run was asked to stop. It does not rely on who listens for that: there is nobody in a rehearsal, and in a run
+// another batch could begin before.
 func (r *runner) stopped() bool {
 	select {
 	case <-r.settings.Stopping:
-		return true
+		r.askStop(byCaller, false)
 	default:
-		return r.stop.wanted()
 	}
+	return r.stop.wanted()
 }
+
+// byCaller is the reason of a stop by Options.Stopping.
+const byCaller = "the program that called it"
 
 // id is the run's id; "" in a dry run.
 func (r *runner) id() string {

@@ -172,7 +172,11 @@ func (s *Screen) Finish(ctx context.Context, res *Result, err error) error {
 		return err
 	}
 	if err == nil || drover.ExitCode(err) == drover.ExitPartial {
-		c.Detail(1, "%s", s.summary(res))
+		done := ""
+		if res.Planned >= 0 {
+			done = "      matched at start " + drover.Count(res.Planned)
+		}
+		c.Detail(1, "%s", s.Summary(res, done))
 		c.Did(s.verb, "%s", s.amount(res.Done, res.Batches))
 	}
 	return err
@@ -252,22 +256,28 @@ func (s *Screen) doneText(res *Result) string {
 	return text + " in " + plural(res.Batches, "batch")
 }
 
-// summary is what was done, as a block of text.
-func (s *Screen) summary(res *Result) string {
+// Summary is what was done, as a block of text. done is said behind the number of rows, and details are further lines; one without a label belongs to
+// the rows.
+func (s *Screen) Summary(res *Result, done string, details ...Detail) string {
 	var b strings.Builder
 	attempts := ""
 	if res.Attempt > 1 {
 		attempts = fmt.Sprintf(" (%d attempts)", res.Attempt)
 	}
-	fmt.Fprintf(&b, "OK  %s   run %s   finished in %s%s\n", s.call.CommandName(), Short(res.RunID), drover.Duration(res.Elapsed), attempts)
+	what := s.call.CommandName()
+	if s.planned != nil && s.planned.Source != "" {
+		what += " " + s.planned.Source
+	}
+	fmt.Fprintf(&b, "OK  %s   run %s   finished in %s%s\n", what, Short(res.RunID), drover.Duration(res.Elapsed), attempts)
 	line := func(label, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-10s %s\n", label, fmt.Sprintf(format, args...))
 	}
-	done := plural(res.Done, "row")
-	if res.Planned >= 0 {
-		done += "      matched at start " + drover.Count(res.Planned)
+	line(s.verb.Past, "%s%s", plural(res.Done, "row"), done)
+	for _, d := range details {
+		if d.Label == "" {
+			line("", "%s", d.Text)
+		}
 	}
-	line(s.verb.Past, "%s", done)
 	if res.Quarantined > 0 {
 		line("Set aside", "%s", plural(res.Quarantined, "row"))
 	}
@@ -278,6 +288,11 @@ func (s *Screen) summary(res *Result) string {
 		waited = "      waited " + drover.Duration(res.Waited)
 	}
 	line("Rate", "%s rows/s average%s", drover.Count(int64(res.Rate()+0.5)), waited)
+	for _, d := range details {
+		if d.Label != "" {
+			line(d.Label, "%s", d.Text)
+		}
+	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
 

@@ -129,7 +129,7 @@ func (c *csvRecords) first() error {
 	for {
 		e, err := c.next()
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return err
@@ -166,7 +166,7 @@ func (c *csvRecords) next() (entry[Record], error) {
 		err = c.count(from.line, fields)
 	case errors.As(err, &malformed):
 		from.line, c.at.line = c.line(malformed.StartLine), c.line(malformed.Line)+1
-		if malformed.Err == csv.ErrQuote && c.unclosed(from.offset) {
+		if errors.Is(malformed, csv.ErrQuote) && c.unclosed(from.offset) {
 			return entry[Record]{}, fmt.Errorf("line %d: a quote is never closed, so that all behind it would be one record", from.line)
 		}
 		err = fmt.Errorf("line %d, column %d: %w", c.line(malformed.Line), malformed.Column, malformed.Err)

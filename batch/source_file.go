@@ -100,7 +100,7 @@ func (s *fileSource[T]) measure(ctx context.Context) (rows int64, upper keyset.V
 			rows++
 		}
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		_, err = io.Copy(io.Discard, in) // what is behind the last record
 	}
 	if err != nil {
@@ -133,7 +133,7 @@ func (s *fileSource[T]) open(_ context.Context, sh *shard) (iter.Seq2[entry[T], 
 			if err == nil {
 				e, err = r.next()
 			}
-			if err == io.EOF || !yield(e, err) || err != nil {
+			if errors.Is(err, io.EOF) || !yield(e, err) || err != nil {
 				return
 			}
 		}
@@ -191,7 +191,7 @@ func (in *input) seek(offset int64) error {
 func (in *input) raw(from, to int64) string {
 	text := make([]byte, min(to-from, maxRaw))
 	n, err := in.file.ReadAt(text, from)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return ""
 	}
 	return trimLines(string(text[:n]))
@@ -205,7 +205,7 @@ func skipMark(in *input) (int64, error) {
 	const mark = "\xEF\xBB\xBF"
 	start, err := in.Peek(len(mark))
 	switch {
-	case err != nil && err != io.EOF:
+	case err != nil && !errors.Is(err, io.EOF):
 		return 0, err
 	case bytes.HasPrefix(start, []byte("\xFE\xFF")), bytes.HasPrefix(start, []byte("\xFF\xFE")):
 		return 0, errors.New("the file is UTF-16; it must be UTF-8")
@@ -236,7 +236,7 @@ func (c chunks) read(p []byte) (n int, err error) {
 	if c.in.left > 0 {
 		n, err = c.in.file.Read(p[:min(int64(len(p)), c.in.left)])
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, err
 	}
 	now, err := c.in.file.Stat()

@@ -134,7 +134,7 @@ func TestCSV_SetsMalformedRecordsAside(t *testing.T) {
 		for _, aside := range []struct{ line, text, cause string }{
 			{"3", "6", "line 3: wrong number of fields: 1 instead of 2"},
 			{"5", "12,1,1", "line 5: wrong number of fields: 3 instead of 2"},
-			{"6", `15,a"b"`, `line 6, column 5: bare " in non-quoted field`},
+			{"6", `15,a"b"`, `line 6, column 5: bare " in non-quoted-field`},
 			{"8", `21,"x" y`, `line 8, column 6: extraneous or missing " in quoted-field`},
 			{"9", `24,"1`, `line 9, column 7: extraneous or missing " in quoted-field`},
 		} {

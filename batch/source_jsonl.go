@@ -41,9 +41,9 @@ func (j *jsonRecords[T]) next() (entry[T], error) {
 		from := j.at
 		line, err := j.read()
 		switch {
-		case err == io.EOF && len(line) == 0 && j.at == from:
+		case errors.Is(err, io.EOF) && len(line) == 0 && j.at == from:
 			return entry[T]{}, io.EOF
-		case err != nil && err != io.EOF:
+		case err != nil && !errors.Is(err, io.EOF):
 			return entry[T]{}, fmt.Errorf("line %d: %w", from.line, err)
 		}
 		line = bytes.TrimSpace(line)
@@ -75,7 +75,7 @@ func (j *jsonRecords[T]) read() ([]byte, error) {
 			return j.line, nil
 		case j.in.failed != nil:
 			return nil, j.in.failed
-		case err != bufio.ErrBufferFull:
+		case !errors.Is(err, bufio.ErrBufferFull):
 			return j.line, err
 		}
 	}
@@ -83,8 +83,7 @@ func (j *jsonRecords[T]) read() ([]byte, error) {
 
 // positioned adds the place in the line to an error of encoding/json that does not tell it.
 func positioned(err error) error {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("byte %d: %w", syntax.Offset, err)
 	}
 	return err

@@ -236,7 +236,9 @@ func TestSeq_RefusesKeysThatCannotBeResumedFrom(t *testing.T) {
 					after = "1"
 				}
 				return func(yield func(string, error) bool) {
-					for i, _ := strconv.Atoi(after); i < 9 && yield(strconv.Itoa(i), nil); i++ { //nolint:revive // the test's words are numbers
+					i, err := strconv.Atoi(after)
+					for ok := err == nil; ok && i < 9; i++ {
+						ok = yield(strconv.Itoa(i), nil)
 					}
 				}
 			}, same)

@@ -69,6 +69,14 @@ const (
 		FROM example_articles ORDER BY id`
 	labels = "SELECT COALESCE(label, '') FROM example_products ORDER BY id"
 	books  = "SELECT CONCAT(COUNT(*), ' books') FROM example_books"
+
+	players = `SELECT CONCAT(COUNT(*), ' players, ', SUM(CASE WHEN runs = 1 AND score = 100 * wins THEN 1 ELSE 0 END), ' worked on once, ',
+		SUM(CASE WHEN runs > 1 THEN 1 ELSE 0 END), ' more often') FROM example_players`
+	letters   = "SELECT CONCAT(status, ' ', COUNT(*), ', sent ', SUM(sent)) FROM example_letters GROUP BY status ORDER BY status"
+	orders    = "SELECT CONCAT(status, ' ', COUNT(*)) FROM example_orders GROUP BY status ORDER BY status"
+	customers = `SELECT CONCAT(COUNT(*), ' customers, ', SUM(CASE WHEN name = CONCAT('Customer ', external_id) THEN 1 ELSE 0 END), ' up to date')
+		FROM example_customers`
+	accounts = "SELECT CONCAT(id, ': ', amount) FROM example_accounts ORDER BY id"
 )
 
 var (
@@ -333,6 +341,76 @@ Processed 500 drafts, the last is Volume 0001
 		setupMany,
 		{args: []string{"check-order"}, stdout: "5000 books, from Volume 0001 to Volume 5000\n", unchanged: true},
 	}},
+	"advanced/progress": {players, []step{
+		{args: []string{"setup"}, stdout: "Created 1,000 players\n", rows: []string{"1000 players, 0 worked on once, 0 more often"}},
+		{args: []string{"score", "--batch-size", "100", "--dry-run"}, unchanged: true, stdout: `score  plan only, nothing will be changed
+
+  Database   ADDRESS
+  Source     example_players
+  Match      1,000 rows   id 1 .. 1000
+  Order      id, keyset
+  Batches    10 x 100 rows, one transaction each
+
+  Sample     id 1  wins 1  games 10  score 0  ... 1 more (-v 2 for all columns)
+             id 2  wins 2  games 10  score 0  ... 1 more (-v 2 for all columns)
+             id 3  wins 3  games 10  score 0  ... 1 more (-v 2 for all columns)
+             id 4  wins 4  games 10  score 0  ... 1 more (-v 2 for all columns)
+             id 5  wins 5  games 10  score 0  ... 1 more (-v 2 for all columns)
+Would update 1,000 rows in 10 batches on default.
+`},
+		{
+			args: []string{"score", "--batch-size", "100", "--no-input"}, code: 1,
+			says: []string{"a row failed at id 550: a player without games has no score", "549 of 1,000 rows updated (54.9 %)", "--resume "},
+			rows: []string{"1000 players, 549 worked on once, 0 more often"},
+		},
+		{args: []string{"mend"}, stdout: "Updated 1 players\n", rows: []string{"1000 players, 549 worked on once, 0 more often"}},
+		{
+			args: []string{"score", "--batch-size", "100", "--no-input"}, says: []string{"Resuming run "},
+			stdout: "Updated 1,000 rows in 13 batches on default.\n",
+			rows:   []string{"1000 players, 1000 worked on once, 0 more often"},
+		},
+		{args: []string{"score", "--no-input"}, code: 6, says: []string{"the same work was finished by run ", "--again"}, unchanged: true},
+	}},
+	"advanced/queue": {letters, []step{
+		{args: []string{"setup"}, stdout: "Created 300 letters\n", rows: []string{"pending 300, sent 0"}},
+		{
+			args: []string{"send", "--no-input", "--batch-size", "50", "--max-errors", "5"}, code: 3,
+			says:   []string{"row 100 quarantined: the letter has no address", "3 rows set aside"},
+			stdout: "Sent 297 rows in 6 batches on default.\n",
+			rows:   []string{"completed 297, sent 297", "failed 3, sent 0"},
+		},
+		{args: []string{"send", "--no-input"}, stdout: "Nothing to send: no rows of example_letters match.\n", unchanged: true},
+	}},
+	"advanced/twophase": {orders, []step{
+		{args: []string{"setup"}, stdout: "Created 50 orders\n", rows: []string{"pending 50"}},
+		{
+			args: []string{"ship", "--no-input", "--batch-size", "10"}, code: 1,
+			says: []string{"an order of 0 pieces"}, rows: []string{"pending 40", "prepared 10"},
+		},
+		{
+			args: []string{"ship", "--no-input", "--batch-size", "10", "--max-errors", "5"}, code: 3,
+			says: []string{"Phase apply.", "2 rows set aside"}, rows: []string{"pending 2", "shipped 48"},
+			stdout: "Processed 96 rows in 10 batches on default.\n",
+		},
+	}},
+	"advanced/idempotent": {customers, []step{
+		{args: []string{"setup"}, stdout: "Created 1 customer\n", rows: []string{"1 customers, 0 up to date"}},
+		{
+			args: []string{"sync", "--no-input", "--batch-size", "30"}, stdout: "Processed 100 rows in 4 batches on default.\n",
+			rows: []string{"100 customers, 100 up to date"},
+		},
+		{args: []string{"sync", "--no-input"}, code: 6, says: []string{"the same work was finished"}, unchanged: true},
+		{
+			args: []string{"sync", "--no-input", "--again"}, stdout: "Processed 100 rows in 1 batch on default.\n",
+			rows: []string{"100 customers, 100 up to date"},
+		},
+	}},
+	"advanced/deadlock": {accounts, []step{
+		{args: []string{"setup"}, stdout: "Created 3 accounts\n", rows: []string{"1: 100", "2: 100", "3: 100"}},
+		{args: []string{"transfer", "1", "2", "30"}, stdout: "Moved 30 from account 1 to account 2\n", rows: []string{"1: 70", "2: 130", "3: 100"}},
+		{args: []string{"transfer", "1", "9", "30"}, code: 1, says: []string{"there is no account 9; nothing was moved"}, unchanged: true},
+		{args: []string{"transfer", "1", "2", "x"}, code: 2, says: []string{"not a number above 0"}, unchanged: true},
+	}},
 }
 
 func TestExamples(t *testing.T) {
@@ -530,11 +608,13 @@ func onTerminal(t *testing.T, cmd *exec.Cmd, answer func() string) string {
 // counts of this kind of database cannot see.
 func sameEverywhere(out string) string {
 	out = previewAddress.ReplaceAllString(out, "Dry run on default (ADDRESS)")
+	out = planAddress.ReplaceAllString(out, "  Database   ADDRESS")
 	return previewNote.ReplaceAllString(out, "")
 }
 
 var (
 	previewAddress = regexp.MustCompile(`Dry run on default \(.*?\)`)
+	planAddress    = regexp.MustCompile(`(?m)^  Database   .*$`)
 	previewNote    = regexp.MustCompile(`(?m)^  Note: .*\n`)
 )
 

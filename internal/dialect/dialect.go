@@ -85,6 +85,9 @@ type Features struct {
 	// Verbatim is the statement that makes the session store values of columns of that name as they are, and VerbatimEnd the one that gives it
 	// back its settings; "" where no setting decides.
 	Verbatim, VerbatimEnd string
+	// OrderedSet: an UPDATE sets its columns one after the other, so that an expression sees the new values of those before it (MySQL). Elsewhere
+	// every expression sees the row as it was.
+	OrderedSet bool
 	// Now is the SQL of the present time, as a time parameter would be stored.
 	Now string
 	// Meters are queries that tell how busy the database is.

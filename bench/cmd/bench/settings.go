@@ -31,7 +31,7 @@ type settings struct {
 
 func parse(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	names := append([]string{"block", "savepoint", "statement", "purge", "start"}, item.Names()...)
+	names := append([]string{"block", "savepoint", "statement", "purge", "engine", "start"}, item.Names()...)
 	flags.StringVar(&s.pattern, "run", "", "measure only the workloads that match this `regexp`: "+strings.Join(names, ", "))
 	flags.StringVar(&s.databases, "databases", strings.Join(testdb.Names(), ","), "measure on these databases, separated by `commas`")
 	flags.StringVar(&s.dir, "dir", os.TempDir(), "put the databases into a folder below `dir`; commits cost what its disk makes them cost")
@@ -42,6 +42,7 @@ func parse(args []string) (s settings, err error) {
 	flags.DurationVar(&s.workload.Plan.Sample, "sample", 20*time.Millisecond, "length of one run of these")
 	flags.IntVar(&s.workload.PurgeRounds, "purge-rounds", 5, "rounds of the purge")
 	flags.IntVar(&s.workload.PurgeRows, "rows", 1_000_000, "rows of the table that is purged")
+	flags.IntVar(&s.workload.EngineRows, "engine-rows", 200_000, "rows that the engine's workload changes")
 	flags.IntVar(&s.workload.StartRounds, "starts", 51, "starts of each command line")
 	flags.StringVar(&s.workload.Module, "module", "..", "`folder` of the module drover, from which the program is built")
 

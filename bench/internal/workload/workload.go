@@ -20,6 +20,8 @@ type Options struct {
 	// PurgeRounds and PurgeRows are for the purge, which takes seconds.
 	PurgeRounds int
 	PurgeRows   int
+	// EngineRows is how many of these rows the engine's workload changes.
+	EngineRows int
 	// StartRounds is how often each command line is started.
 	StartRounds int
 	// Module is the folder of the module that the program is built from.
@@ -56,7 +58,7 @@ func Short(ctx context.Context, h *harness.Harness, o Options) error {
 
 // Long measures what takes seconds, on every database, and the start of the program.
 func Long(ctx context.Context, h *harness.Harness, o Options) error {
-	if err := run(ctx, h, o, []workload{{"purge", purges}}); err != nil {
+	if err := run(ctx, h, o, []workload{{"purge", purges}, {"engine", engines}}); err != nil {
 		return err
 	}
 	return start(ctx, h, o)

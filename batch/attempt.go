@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/keyset"
@@ -22,6 +23,7 @@ func (r *runner) transaction(ctx context.Context, w *work, size int, cause error
 	}
 	var progress runstore.Progress
 	var admitted int64
+	start := time.Now()
 	err := r.conn.Atomic(ctx, func(ctx context.Context) (err error) {
 		w.page, w.done, w.aside, w.created = page{}, -1, nil, nil
 		if w.page, err = r.source.read(ctx, r.conn, w.shard, size); err != nil {
@@ -47,7 +49,7 @@ func (r *runner) transaction(ctx context.Context, w *work, size int, cause error
 		}
 		progress = runstore.Progress{
 			Reached: w.page.end, Done: w.page.last, Read: w.read(), Rows: w.processed(), Quarantined: aside,
-			Retries: int64(w.attempt - 1),
+			Retries: int64(w.attempt - 1), Busy: time.Since(start),
 		}
 		if r.settings.Limit > 0 && w.shard.Read+progress.Read >= w.shard.Planned {
 			progress.Done = true // also before the bound: rows were added on the way to it

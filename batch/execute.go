@@ -122,6 +122,7 @@ func (r *runner) acquire(ctx context.Context) ([]*shard, error) {
 	r.heart.options = run.Options // what is changed from now on is new, also before the first beat
 	r.began = r.now()
 	r.noteRenewed()
+	r.heart.options = run.Options // what was changed before is no change while this runner works
 	totals, err := r.store.Totals(ctx, run.ID)
 	if err != nil {
 		return nil, err
@@ -297,11 +298,6 @@ func (r *runner) finish(ctx context.Context, err error) error {
 		return errors.Join(err, fmt.Errorf("store how the run ended: %w", failed))
 	}
 	r.current.State = state
-	if r.undoOf != "" && state == runstore.Succeeded {
-		if failed := r.store.MarkUndone(ending, r.undoOf, r.settings.By); failed != nil {
-			return fmt.Errorf("note that run %s is undone: %w", Short(r.undoOf), failed)
-		}
-	}
 	r.emit(Event{Type: EventFinished, Text: string(state), Done: r.tally.total(), Total: r.plan.Rows, Err: err})
 	return err
 }

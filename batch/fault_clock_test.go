@@ -47,6 +47,7 @@ func (s *sentTimes) intercept(ctx context.Context, st db.Statement, next func(co
 // to take it over: what counts is the database's clock, and no time of a client's reaches it.
 func TestFault_TheClockIsWrong(t *testing.T) {
 	each(t, 100, func(t *testing.T, f *fixture) {
+		t.Parallel()
 		for _, skew := range []time.Duration{-time.Hour, time.Hour} {
 			t.Run(skew.String(), func(t *testing.T) {
 				f.exec(t, "UPDATE item SET hits = 0")
@@ -93,6 +94,7 @@ func TestFault_TheClockIsWrong(t *testing.T) {
 // lease has run out, and then at once.
 func TestFault_ARunnerWithAWrongClockTakesOver(t *testing.T) {
 	each(t, 100, func(t *testing.T, f *fixture) {
+		t.Parallel()
 		for _, skew := range []time.Duration{-time.Hour, time.Hour} {
 			t.Run(skew.String(), func(t *testing.T) {
 				f.exec(t, "UPDATE item SET hits = 0")

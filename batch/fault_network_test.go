@@ -22,7 +22,10 @@ import (
 // onServers runs fn on the databases that a network leads to.
 func onServers(t *testing.T, n int, fn func(t *testing.T, f *fixture)) {
 	for _, name := range []string{testdb.NamePostgres, testdb.NameMariaDB} {
-		t.Run(name, func(t *testing.T) { fn(t, newFixture(t, testdb.Fresh(t, name), n)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fn(t, newFixture(t, testdb.Fresh(t, name), n))
+		})
 	}
 }
 

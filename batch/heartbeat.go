@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"sync"
 	"time"
@@ -126,14 +127,16 @@ const (
 func CheckOption(name, value string) error {
 	var err error
 	switch name {
-	case optionBatchSize, optionWorkers:
-		err = atLeast(value, 1)
+	case optionBatchSize:
+		err = within(value, 1, maxBatch)
+	case optionWorkers:
+		err = within(value, 1, maxWorkers)
 	case optionMaxErrors:
-		err = atLeast(value, 0)
+		err = within(value, 0, math.MaxInt64)
 	case optionRate:
 		var f float64
-		if f, err = strconv.ParseFloat(value, 64); err == nil && f < 0 {
-			err = errors.New("must not be negative")
+		if f, err = strconv.ParseFloat(value, 64); err == nil && !(f >= 0 && f <= math.MaxInt32) {
+			err = errors.New("must be a number that is not negative")
 		}
 	default:
 		return fmt.Errorf("%q cannot be changed while a run lasts; %s, %s, %s and %s can", name, optionBatchSize, optionMaxErrors, optionRate, optionWorkers)
@@ -144,13 +147,13 @@ func CheckOption(name, value string) error {
 	return nil
 }
 
-func atLeast(value string, least int64) error {
+func within(value string, least, most int64) error {
 	n, err := strconv.ParseInt(value, 10, 64)
 	switch {
 	case err != nil:
 		return errors.New("not a whole number")
-	case n < least:
-		return fmt.Errorf("must be at least %d", least)
+	case n < least || n > most:
+		return fmt.Errorf("must be between %d and %d", least, most)
 	}
 	return nil
 }

@@ -52,6 +52,7 @@ import (
 // In Sidekiq the cursor was moved before the work, so that a failure skipped it.
 func TestRegress_CursorAheadOfWork(t *testing.T) {
 	each(t, 50, func(t *testing.T, f *fixture) {
+		t.Parallel()
 		broken := errors.New("broken")
 		fail := true
 		job := counting(func(_ context.Context, b *batch.Batch[Item]) error {
@@ -77,6 +78,7 @@ func TestRegress_CursorAheadOfWork(t *testing.T) {
 // In maintenance_tasks the cursor was saved when the job was interrupted in an orderly way, so that a kill repeated all of it.
 func TestRegress_ProgressOnlyOnGracefulStop(t *testing.T) {
 	each(t, 100, func(t *testing.T, f *fixture) {
+		t.Parallel()
 		var rec recorder
 		rec.on = func(e batch.Event) {
 			if e.Type != batch.EventBatch {
@@ -99,6 +101,7 @@ func TestRegress_ProgressOnlyOnGracefulStop(t *testing.T) {
 // In gh-ost a run without --execute changed a table all the same.
 func TestRegress_DryRunThatMutates(t *testing.T) {
 	each(t, 50, func(t *testing.T, f *fixture) {
+		t.Parallel()
 		before := f.Dump(t)
 		if _, err := counting().Plan(t.Context(), f.conn, batch.Options{Workers: f.workers()[0]}); err != nil {
 			t.Fatal(err)
@@ -127,6 +130,7 @@ func copying() *batch.Job[Item] {
 // In gh-ost rows that met a unique key in the new table were dropped without a word.
 func TestRegress_SilentLoss(t *testing.T) {
 	each(t, 60, func(t *testing.T, f *fixture) {
+		t.Parallel()
 		f.exec(t, "CREATE TABLE copied (id bigint NOT NULL PRIMARY KEY)", "INSERT INTO copied VALUES (90)")
 		res, err := copying().Run(t.Context(), f.conn, batch.Options{BatchSize: 20})
 		if !errors.Is(err, db.ErrUnique) || res.Done != 29 {
@@ -147,6 +151,7 @@ func TestRegress_SilentLoss(t *testing.T) {
 // In Spring Batch a row that the skip policy refused to skip was dropped with the ones that it allowed.
 func TestRegress_SkipPolicyThatDrops(t *testing.T) {
 	each(t, 60, func(t *testing.T, f *fixture) {
+		t.Parallel()
 		bad := map[int64]bool{30: true, 33: true, 120: true}
 		job := counting(func(_ context.Context, b *batch.Batch[Item]) error {
 			for _, row := range b.Rows {
@@ -264,6 +269,7 @@ func TestRegress_DeadRunStaysRunning(t *testing.T) {
 // In pgroll the end of a batch was the last row of RETURNING, whose order is nobody's promise. Rows lie in the table in no order here.
 func TestRegress_OrderOfRowsAssumed(t *testing.T) {
 	each(t, 0, func(t *testing.T, f *fixture) {
+		t.Parallel()
 		for _, i := range rand.Perm(300) {
 			f.exec(t, fmt.Sprintf("INSERT INTO item VALUES (%d, 'new', 0)", i))
 		}
@@ -280,6 +286,7 @@ func TestRegress_OrderOfRowsAssumed(t *testing.T) {
 // In pg-aiguide a range of keys without rows was taken for the end.
 func TestRegress_SparseKeysEndTheLoop(t *testing.T) {
 	each(t, 0, func(t *testing.T, f *fixture) {
+		t.Parallel()
 		keys := []int64{-9_000_000_000_000, -5, 0, 1, 2, 1_000_000, 1_000_001, 8_000_000_000, 9_000_000_000_000_000_000}
 		for _, k := range keys {
 			f.exec(t, fmt.Sprintf("INSERT INTO item VALUES (%d, 'new', 0)", k))
@@ -306,6 +313,7 @@ func where(condition string, args ...any) *batch.Job[Item] {
 // In Laravel chunk() pages by OFFSET, and leaves out every second page when the work makes rows leave the condition.
 func TestRegress_OffsetPagingSkips(t *testing.T) {
 	each(t, 100, func(t *testing.T, f *fixture) {
+		t.Parallel()
 		if _, err := where("status = ?", "new").Run(t.Context(), f.conn, batch.Options{BatchSize: 10}); err != nil {
 			t.Fatal(err)
 		}
@@ -316,6 +324,7 @@ func TestRegress_OffsetPagingSkips(t *testing.T) {
 // In Laravel chunkById() put its own condition beside one with OR, without brackets, and began with the same rows for ever.
 func TestRegress_EndlessLoop(t *testing.T) {
 	each(t, 100, func(t *testing.T, f *fixture) {
+		t.Parallel()
 		res, err := where("status = ? OR hits >= 0", "new").Run(t.Context(), f.conn, batch.Options{BatchSize: 10})
 		if err != nil {
 			t.Fatal(err)
@@ -330,6 +339,7 @@ func TestRegress_EndlessLoop(t *testing.T) {
 // In pgroll a backfill never ended while rows were inserted as fast as it went.
 func TestRegress_NeverEndsUnderInserts(t *testing.T) {
 	each(t, 50, func(t *testing.T, f *fixture) {
+		t.Parallel()
 		next := int64(1000)
 		job := counting(func(ctx context.Context, b *batch.Batch[Item]) error {
 			for range b.Rows {
@@ -354,6 +364,7 @@ func TestRegress_NeverEndsUnderInserts(t *testing.T) {
 // In pt-archiver the row with the highest key stays, to keep the counter of automatic keys.
 func TestRegress_LastRowIsLeft(t *testing.T) {
 	each(t, 0, func(t *testing.T, f *fixture) {
+		t.Parallel()
 		f.exec(t, "CREATE TABLE entry (id bigint NOT NULL PRIMARY KEY, status varchar(20) NOT NULL)", "CREATE TABLE gone (id bigint NOT NULL)")
 		for _, n := range []int{1, 4, 5, 6} {
 			for i := range n {
@@ -372,6 +383,7 @@ func TestRegress_LastRowIsLeft(t *testing.T) {
 // Ranges of ctid work rows twice or not at all: an UPDATE moves a row to where there is room, which is ahead of the cursor or behind it.
 func TestRegress_MovedRows(t *testing.T) {
 	each(t, 600, func(t *testing.T, f *fixture) {
+		t.Parallel()
 		f.exec(t, "DELETE FROM item WHERE id % 2 = 0")
 		if f.Name == testdb.NamePostgres {
 			f.exec(t, "VACUUM item")
@@ -399,8 +411,10 @@ func TestRegress_ShellInjection(t *testing.T) {
 			t.Fatal(err)
 		}
 		job := &batch.Job[batch.Record]{
-			Name:   "import",
-			Source: func(context.Context, *db.DB) (batch.Source[batch.Record], error) { return batch.CSV(name, batch.CSVOptions{}), nil },
+			Name: "import",
+			Source: func(context.Context, *db.DB) (batch.Source[batch.Record], error) {
+				return batch.CSV(name, batch.CSVOptions{}), nil
+			},
 			Process: func(ctx context.Context, b *batch.Batch[batch.Record]) error {
 				for _, r := range b.Rows {
 					if err := b.DB().Exec(ctx, "INSERT INTO item VALUES (?, 'new', 1)", r.Fields[0]); err != nil {
@@ -424,6 +438,7 @@ func TestRegress_ShellInjection(t *testing.T) {
 // Options that were changed before the runner's first look at its requests were taken for those that it had begun with.
 func TestRegress_OptionChangedAtTheStart(t *testing.T) {
 	each(t, 100, func(t *testing.T, f *fixture) {
+		t.Parallel()
 		store := runstore.New(open(t, f.URL))
 		var rec recorder
 		rec.on = func(e batch.Event) {

@@ -76,6 +76,9 @@ func (s *Screen) Observe(e Event) {
 	case EventSet:
 		c.Notice("Changed from outside: %s.", e.Text)
 	case EventStopping:
+		if c.StopSignal() != nil { // which the user was told of at once
+			return
+		}
 		c.Notice("Stopping: %s; the batches under way are finished first.", e.Text)
 	case EventSize:
 		c.Detail(2, "%s", e.Text)

@@ -403,19 +403,20 @@ func TestQueue_RowsThatBecomePendingBehindTheClaims(t *testing.T) {
 		var order []int64
 		job := queueJob(batch.QueueOptions{}, func(ctx context.Context, b *batch.Batch[Task]) error {
 			order = append(order, b.Rows[0].ID)
-			if len(order) != 3 {
-				return nil
+			switch len(order) {
+			case 3, 119: // in the middle of the claims, and shortly before their end
+				return b.DB().Exec(ctx, "INSERT INTO task (id, kind) VALUES (?, 'mail')", 3-len(order))
 			}
-			return b.DB().Exec(ctx, "INSERT INTO task (id, kind) VALUES (0, 'mail')")
+			return nil
 		})
 		res, err := job.Run(t.Context(), q.conn, batch.Options{BatchSize: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if at := slices.Index(order, 0); res.Done != 121 || at < 3 || at > 60 {
+		if at := slices.Index(order, 0); res.Done != 122 || at < 3 || at > 60 {
 			t.Errorf("%d rows done, the new one as the %dth", res.Done, at)
 		}
-		q.wantDone(t, 121)
+		q.wantDone(t, 122)
 	})
 }
 

@@ -56,6 +56,11 @@ func undoRunner(ctx context.Context, conn *db.DB, runID string, o Options) (*run
 		return nil, fmt.Errorf("run %s is undone already", Short(of.ID))
 	case of.Live():
 		return nil, &LockedError{RunID: of.ID, Owner: of.Owner}
+	case of.State == runstore.Interrupted:
+		return nil, drover.Exit(drover.ExitRefused, "run %s is interrupted, so somebody may go on with it", Short(of.ID)).
+			Try("drover runs cancel %s    gives it up, and then it can be undone", Short(of.ID))
+	case of.State == runstore.Planned:
+		return nil, drover.Exit(drover.ExitRefused, "run %s has not begun, so there is nothing to undo", Short(of.ID))
 	case !of.Undo:
 		return nil, drover.Exit(drover.ExitRefused, "run %s was made without --undo, so nothing is known of its rows before it", Short(of.ID))
 	}

@@ -120,8 +120,12 @@ func (b *bench) call(t *testing.T, args ...string) (*drover.Result, error) {
 }
 
 func (b *bench) callWith(ctx context.Context, o drover.CallOptions, args ...string) (*drover.Result, error) {
+	return b.command(ctx, o, "purge", args...)
+}
+
+func (b *bench) command(ctx context.Context, o drover.CallOptions, name string, args ...string) (*drover.Result, error) {
 	o.Databases = []*db.DB{b.conn}
-	return newApp().CallWith(ctx, o, "purge", args...)
+	return newApp().CallWith(ctx, o, name, args...)
 }
 
 // mustCall fails the test when the command fails.

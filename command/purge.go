@@ -8,20 +8,16 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/drover-dev/drover"
-	"github.com/drover-dev/drover/db"
+	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/internal/dialect"
-	"github.com/drover-dev/drover/internal/keyset"
 )
-
-// purgeBatch is the default of --batch-size: large enough that the commit does not count, small enough that locks are
-// held for a fraction of a second.
-const purgeBatch = 1000
 
 // Purge returns the command "purge", which deletes the rows of a table that match a condition: in batches along the
 // primary key, each in its own transaction. It shows what it would do (--dry-run), asks before it does it, can be
-// stopped between batches at any time, and is run again to go on.
+// stopped at any time, and is run again to go on.
 func Purge() *drover.Command {
 	var o purgeOptions
+	var x batch.Flags
 	return &drover.Command{
 		Name:  "purge",
 		Short: "Delete the rows of a table that match a condition, in batches",
@@ -29,19 +25,22 @@ func Purge() *drover.Command {
 
 The rows are counted first and shown with everything that goes with them: cascades, triggers, a sample. Rows whose
 keys lie beyond the last matching one at that time are left alone. A row is deleted only if it still matches when its
-batch is deleted. Ctrl-C stops after the current batch; the same command, run again, goes on.`,
+batch is deleted. Ctrl-C stops after the current batch; the same command, run again, resumes the run.`,
 		Example: `drover purge --table events --where "created_at < '2026-01-01'" --dry-run
-drover purge --table events --where "status = 'done'" --batch-size 5000
+drover purge --table events --where "status = 'done'" --dry-run=rollback
+drover purge --table events --where "status = 'done'" --batch-size 5000 --undo
 drover purge --table sessions --all --limit 100000 --no-input`,
-		Options:   drover.Options{DryRun: true, PlanOnly: true, Check: true, Confirm: true, BatchSize: purgeBatch, Limit: true},
+		Options:   drover.Options{DryRun: true, PlanOnly: true, Rollback: true, Check: true, Confirm: true, Limit: true},
 		Require:   []string{"table"},
 		Exclusive: [][]string{{"where", "all"}},
 		Flags: func(f *pflag.FlagSet) {
-			f.StringVar(&o.table, "table", "", "delete from this `table`, or schema.table")
-			f.StringVar(&o.where, "where", "", "delete the rows for which this SQL `condition` holds")
-			f.BoolVar(&o.all, "all", false, "delete all rows")
+			x.Declare(f, batch.Options{}, func(f *pflag.FlagSet) {
+				f.StringVar(&o.table, "table", "", "delete from this `table`, or schema.table")
+				f.StringVar(&o.where, "where", "", "delete the rows for which this SQL `condition` holds")
+				f.BoolVar(&o.all, "all", false, "delete all rows")
+			})
 		},
-		Run:      func(ctx context.Context, c *drover.Call) error { return newPurge(c, o).run(ctx) },
+		Run:      func(ctx context.Context, c *drover.Call) error { return newPurge(c, o, &x).run(ctx) },
 		Complete: completeTable,
 	}
 }
@@ -52,124 +51,138 @@ type purgeOptions struct {
 	all   bool
 }
 
-// purge is one invocation: what was asked for and, once found, the table it is about.
+// purge is one invocation: what was asked for, and what was found to go with it.
 type purge struct {
-	call    *drover.Call
-	conn    *db.DB
-	dialect dialect.Dialect
-	options purgeOptions
+	*walk
+	all bool
 
-	table *dialect.Table
-	key   dialect.Key
-	keys  *keyset.Keyset
-	where string // the condition as a statement takes it; "" for all rows
+	effects []effect // on other tables
+	blocks  []block  // rows of other tables that keep rows from being deleted
+	sample  []sampleRow
 }
 
-func newPurge(c *drover.Call, o purgeOptions) *purge {
-	return &purge{call: c, conn: c.DB(), dialect: c.DB().Dialect(), options: o}
+// sampleRow is one of the rows to delete: its values in the order of the table's columns.
+type sampleRow []any
+
+// sampleRows is how many rows of the sample are read.
+const sampleRows = 5
+
+func newPurge(c *drover.Call, o purgeOptions, flags *batch.Flags) *purge {
+	p := &purge{
+		walk: &walk{target: newTarget(c, o.table, o.where), verb: drover.Deleted, repeatable: true, flags: flags},
+		all:  o.all,
+	}
+	p.statement = p
+	return p
 }
 
-func (p *purge) run(ctx context.Context) error {
-	if err := p.checkOptions(); err != nil {
-		return err
-	}
-	plan, err := p.makePlan(ctx)
-	if err != nil {
-		return err
-	}
+// sql deletes the rows of a range that match. The condition is asked again: a row that was changed since it was counted, or since
+// the end of the range was found, and no longer matches, stays.
+func (p *purge) sql(where string) string { return "DELETE FROM " + p.keys.Table() + where }
+
+func (p *purge) checkOptions() error {
 	switch {
-	case p.call.CheckOnly():
-		return p.check(plan)
-	case p.call.DryRun():
-		return p.preview(plan)
-	}
-	return p.execute(ctx, plan)
-}
-
-// makePlan looks at the table and its rows in one transaction that cannot write.
-func (p *purge) makePlan(ctx context.Context) (*purgePlan, error) {
-	options := []db.BlockOption{db.ReadOnly()}
-	if p.conn.InBlock(ctx) {
-		options = nil // the access mode is the surrounding block's
-	}
-	var plan *purgePlan
-	err := p.conn.Atomic(ctx, func(ctx context.Context) (err error) {
-		if err = p.findTable(ctx); err != nil {
-			return err
-		}
-		if err = p.checkNames(); err != nil {
-			return err
-		}
-		plan, err = p.measure(ctx)
-		return err
-	}, options...)
-	return plan, err
-}
-
-// check answers --check: 0 when there is nothing to delete.
-func (p *purge) check(plan *purgePlan) error {
-	if plan.rows == 0 {
-		p.call.Notice("%s", p.nothing())
+	case strings.TrimSpace(p.name) == "":
+		return drover.Exit(drover.ExitUsage, "--table is empty").Try("--table NAME names the table to delete from")
+	case p.all:
 		return nil
+	case strings.TrimSpace(p.given) == "":
+		return drover.Exit(drover.ExitUsage, "no condition: without one every row would be deleted").
+			Try(`--where "CONDITION" says which rows to delete`).
+			Try("--all deletes every row")
 	}
-	return p.call.WorkFound("%d rows of %s match", plan.rows, p.table.FullName())
+	return p.checkWhere()
 }
 
-// preview is the dry run: the plan is the result.
-func (p *purge) preview(plan *purgePlan) error {
-	c := p.call
-	if c.JSONOutput() {
-		c.JSON(p.document(plan))
-		return p.refuseBlocked(plan)
-	}
-	if _, err := fmt.Fprintln(c.Out(), p.screen(plan)); err != nil {
-		return fmt.Errorf("print the plan: %w", err)
-	}
-	if err := p.refuseBlocked(plan); err != nil {
+func (p *purge) checkTable(context.Context) error { return nil }
+
+func (p *purge) measure(ctx context.Context, plan *walkPlan) error {
+	if err := p.measureEffects(ctx, plan); err != nil {
 		return err
 	}
-	if plan.rows == 0 {
-		c.Line("%s", p.nothing())
-		return nil
+	if p.table.NotTransactional {
+		plan.warn("the storage engine of %s has no transactions: a batch that is interrupted stays deleted in part", p.table.FullName())
 	}
-	c.Did(drover.Deleted, "%s", p.amount(plan.rows, plan.batches))
-	c.Notice("Run without --dry-run to apply.")
+	if p.options.Undo && len(p.triggers("DELETE")) > 0 {
+		plan.warn("what the triggers do is not kept for undo")
+	}
+	return p.readSample(ctx, plan)
+}
+
+// readSample reads the first rows to delete.
+func (p *purge) readSample(ctx context.Context, plan *walkPlan) error {
+	columns := make([]string, len(p.table.Columns))
+	for i, c := range p.table.Columns {
+		columns[i] = c.Select(p.dialect.Quote(c.Name))
+	}
+	query := "SELECT " + strings.Join(columns, ", ") + " FROM " + p.keys.Table()
+	if p.where != "" {
+		query += " WHERE (" + p.where + ")"
+	}
+	query += fmt.Sprintf(" ORDER BY %s LIMIT %d", p.keys.OrderBy(), min(sampleRows, plan.rows))
+	err := dialect.Each(ctx, p.conn, query, nil, func(scan func(...any) error) error {
+		row, err := scanRow(scan, p.table.Columns)
+		p.sample = append(p.sample, row)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read a sample: %w", err)
+	}
 	return nil
 }
 
-// execute shows the plan, asks, and deletes.
-func (p *purge) execute(ctx context.Context, plan *purgePlan) error {
-	c := p.call
-	if c.JSONOutput() {
-		c.JSON(p.document(plan))
-	} else {
-		c.Detail(1, "%s", p.screen(plan))
-		c.Detail(1, "")
+// scanRow reads one value for each column.
+func scanRow(scan func(...any) error, columns []dialect.Column) (sampleRow, error) {
+	row := make(sampleRow, len(columns))
+	dest := make([]any, len(row))
+	for i := range row {
+		dest[i] = &row[i]
 	}
-	if err := p.refuseBlocked(plan); err != nil {
-		return err
+	err := scan(dest...)
+	for i, c := range columns {
+		row[i] = c.Value(row[i])
 	}
-	r := newPurgeRun(p, plan)
-	if plan.rows == 0 {
-		if c.JSONOutput() {
-			r.emitSummary("succeeded", nil)
-			return nil
-		}
-		c.Success("%s", p.nothing())
+	return row, err
+}
+
+// refusal turns rows that keep others from being deleted into the error of a guard: the first batch that holds one
+// of them would fail. So does a request to keep what undo cannot restore.
+func (p *purge) refusal(*walkPlan) error {
+	if len(p.blocks) > 0 {
+		return p.blocked()
+	}
+	if !p.options.Undo || len(p.effects) == 0 {
 		return nil
 	}
-	if err := c.Confirm(ctx, p.facts(plan)); err != nil {
-		return err
+	e := p.effects[0]
+	refused := drover.Exit(drover.ExitRefused, "--undo keeps the rows of %s alone, but deleting them would also %s %s of %s (%s); nothing was deleted",
+		p.table.FullName(), e.verb(), plural(e.rows, "row"), e.table, e.why())
+	if e.action == "CASCADE" {
+		refused = refused.Try("purge the rows of %s first, with --undo as well", e.table)
 	}
-	return r.run(ctx)
+	return refused.Try("leave --undo out")
+}
+
+func (p *purge) blocked() error {
+	b := p.blocks[0]
+	verb := "point"
+	if b.rows == 1 {
+		verb = "points"
+	}
+	refused := drover.Exit(drover.ExitRefused, "%s of %s still %s to rows that would be deleted (%s, ON DELETE %s); nothing was deleted",
+		plural(b.rows, "row"), b.table, verb, b.column(), b.action)
+	for _, other := range p.blocks[1:] {
+		refused = refused.Try("%s of %s too (%s)", plural(other.rows, "row"), other.table, other.column())
+	}
+	return refused.Try("delete or change those rows of %s first, or narrow --where to rows that nothing points to", b.table)
 }
 
 // facts is what the user confirms: what was counted a moment ago.
-func (p *purge) facts(plan *purgePlan) drover.Facts {
+func (p *purge) facts(plan *walkPlan) drover.Facts {
 	f := drover.Facts{
 		Action: "permanently delete", Count: plan.rows, What: "rows from " + p.table.FullName(), Severe: p.table.Name,
 	}
-	for _, e := range plan.effects {
+	for _, e := range p.effects {
 		if e.rows > 0 {
 			f.Cascades = append(f.Cascades, drover.Cascade{Action: e.verb(), Count: e.rows, What: "rows of " + e.table, Why: e.why()})
 		}
@@ -177,49 +190,6 @@ func (p *purge) facts(plan *purgePlan) drover.Facts {
 	return f
 }
 
-// amount is the sentence that a dry run, a run and its summary share, without its verb.
 func (p *purge) amount(rows, batches int64) string {
 	return plural(rows, "row") + " in " + plural(batches, "batch") + " from " + p.conn.Alias() + "."
-}
-
-func (p *purge) nothing() string {
-	return "Nothing to delete: no rows of " + p.table.FullName() + " match."
-}
-
-// plural writes a count with its noun: 1 row, 2 batches.
-func plural(n int64, noun string) string {
-	switch {
-	case n == 1:
-	case strings.HasSuffix(noun, "ch"):
-		noun += "es"
-	default:
-		noun += "s"
-	}
-	return drover.Count(n) + " " + noun
-}
-
-// completeTable offers the tables of the database to the shell.
-func completeTable(ctx context.Context, c *drover.Call, option, prefix string) []string {
-	if option != "table" {
-		return nil
-	}
-	alias, err := c.Flags().GetString("database")
-	if err != nil {
-		return nil
-	}
-	conn, err := c.Database(ctx, alias)
-	if err != nil {
-		return nil
-	}
-	names, err := conn.Dialect().Tables(ctx, conn)
-	if err != nil {
-		return nil
-	}
-	var fitting []string
-	for _, name := range names {
-		if strings.HasPrefix(name, prefix) {
-			fitting = append(fitting, name)
-		}
-	}
-	return fitting
 }

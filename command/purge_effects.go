@@ -83,11 +83,8 @@ type effects struct {
 	order  []*cascade          // parents before children
 	open   map[string]bool     // on the way from the purged table
 
+	plan *walkPlan
 	kept []keptReference
-
-	found    []effect
-	blocks   []block
-	warnings []string
 }
 
 // keptReference is a foreign key that forbids to delete what it points to. It is judged when all cascades are known.
@@ -97,24 +94,25 @@ type keptReference struct {
 	self     bool
 }
 
-func (p *purge) measureEffects(ctx context.Context, plan *purgePlan) ([]effect, []block, []string, error) {
-	e := &effects{purge: p, tables: map[string]*cascade{}, open: map[string]bool{}}
+// measureEffects counts what goes with the rows of a plan.
+func (p *purge) measureEffects(ctx context.Context, plan *walkPlan) error {
+	e := &effects{purge: p, plan: plan, tables: map[string]*cascade{}, open: map[string]bool{}}
 	root := &cascade{table: p.table, rows: []condition{p.scope(plan)}}
 	if err := e.visit(ctx, root); err != nil {
-		return nil, nil, nil, err
+		return err
 	}
 	slices.Reverse(e.order)
 	for _, c := range e.order {
 		if err := e.follow(ctx, c, c == root); err != nil {
-			return nil, nil, nil, fmt.Errorf("count the rows that go with those of %s: %w", c.table.FullName(), err)
+			return fmt.Errorf("count the rows that go with those of %s: %w", c.table.FullName(), err)
 		}
 	}
 	for _, k := range e.kept {
 		if err := e.judge(ctx, k); err != nil {
-			return nil, nil, nil, err
+			return err
 		}
 	}
-	return e.found, e.blocks, e.warnings, nil
+	return nil
 }
 
 // visit finds the tables that cascades reach, children first.
@@ -157,7 +155,7 @@ func (e *effects) follow(ctx context.Context, c *cascade, root bool) error {
 		if err != nil {
 			return err
 		}
-		e.found = append(e.found, effect{table: e.display(c.table.Schema, c.table.Name), action: "CASCADE", rows: n, deep: c.deep})
+		e.purge.effects = append(e.purge.effects, effect{table: e.display(c.table.Schema, c.table.Name), action: "CASCADE", rows: n, deep: c.deep})
 		if n == 0 {
 			c.rows = nil // nothing of it is deleted, so nothing below it either
 			return nil
@@ -175,8 +173,7 @@ func (e *effects) follow(ctx context.Context, c *cascade, root bool) error {
 func (e *effects) reference(ctx context.Context, parent *cascade, r dialect.Reference, root bool) error {
 	name := e.display(r.Schema, r.Table)
 	if !r.Indexed {
-		e.warnings = append(e.warnings, fmt.Sprintf("%s has no index on (%s): every deleted row makes the database read all of it",
-			name, strings.Join(r.Columns, ", ")))
+		e.plan.warn("%s has no index on (%s): every deleted row makes the database read all of it", name, strings.Join(r.Columns, ", "))
 	}
 	pointing := e.pointing(parent, r)
 	child := e.tables[r.FullName()]
@@ -203,7 +200,7 @@ func (e *effects) reference(ctx context.Context, parent *cascade, r dialect.Refe
 func (e *effects) count(ctx context.Context, r dialect.Reference, where condition, on effect) (err error) {
 	on.rows, err = e.countRows(ctx, r.Schema, r.Table, where)
 	if err == nil && on.rows > 0 {
-		e.found = append(e.found, on)
+		e.purge.effects = append(e.purge.effects, on)
 	}
 	return err
 }
@@ -223,7 +220,7 @@ func (e *effects) judge(ctx context.Context, k keptReference) error {
 		return fmt.Errorf("count the rows of %s that point to rows to delete: %w", k.FullName(), err)
 	}
 	if n > 0 {
-		e.blocks = append(e.blocks, block{table: e.display(k.Schema, k.Table), columns: k.Columns, action: k.OnDelete, rows: n})
+		e.purge.blocks = append(e.purge.blocks, block{table: e.display(k.Schema, k.Table), columns: k.Columns, action: k.OnDelete, rows: n})
 	}
 	return nil
 }
@@ -282,12 +279,4 @@ func (e *effects) tuple(columns []string) string {
 		return e.list(columns)
 	}
 	return "(" + e.list(columns) + ")"
-}
-
-// display leaves the schema out where it is the purged table's own.
-func (p *purge) display(schema, table string) string {
-	if schema == "" || schema == p.table.Schema {
-		return table
-	}
-	return schema + "." + table
 }

@@ -128,6 +128,7 @@ var unstable = []struct {
 	{regexp.MustCompile(`[\d.]+ %`), "PERCENT"},
 	{regexp.MustCompile(`[\d,]+ rows/s`), "N rows/s"},
 	{regexp.MustCompile(`\b\d+(\.\d+)?m?s\b`), "TIME"},
+	{regexp.MustCompile(`\b01[0-9A-Z]{10}\b`), "RUN"},
 }
 
 // stable takes out of a text what differs from run to run: times, sizes, addresses, estimates.
@@ -247,19 +248,34 @@ func TestPurge_JSON(t *testing.T) {
 		var types []string
 		var summary struct {
 			Type, Status string
-			ExitCode     int `json:"exit_code"`
+			ExitCode     int    `json:"exit_code"`
+			RunID        string `json:"run_id"`
+			Attempt      int
 			Deleted      int
 			Batches      int
-			Left         *int `json:"matched_at_end"`
+			Left         *int  `json:"matched_at_end"`
+			LastKey      []int `json:"last_key"`
+		}
+		var start struct {
+			RunID         string `json:"run_id"`
+			Rows, Batches int
 		}
 		for line := range strings.Lines(run.Stdout) {
 			summary.Type = ""
 			if err := json.Unmarshal([]byte(line), &summary); err != nil {
 				t.Fatalf("%v: %s", err, line)
 			}
-			types = append(types, summary.Type)
+			if types = append(types, summary.Type); summary.Type == "start" {
+				if err := json.Unmarshal([]byte(line), &start); err != nil {
+					t.Fatalf("%v: %s", err, line)
+				}
+			}
 		}
-		if diff := cmp.Diff([]string{"plan", "start", "summary"}, types); diff != "" {
+		if start.Rows != 100 || start.Batches != 4 || len(start.RunID) != 26 || start.RunID != summary.RunID || summary.Attempt != 1 ||
+			!slices.Equal(summary.LastKey, []int{300}) {
+			t.Errorf("start: %+v\nsummary: %+v", start, summary)
+		}
+		if diff := cmp.Diff([]string{"plan", "tables", "start", "summary"}, types); diff != "" {
 			t.Errorf("events (-want +got):\n%s", diff)
 		}
 		if summary.Status != "succeeded" || summary.ExitCode != 0 || summary.Deleted != 100 || summary.Batches != 4 || *summary.Left != 0 {

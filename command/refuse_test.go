@@ -13,11 +13,7 @@ import (
 // TestPurge_Refusals runs the whole program, so that the golden files hold what a user reads. Nothing is changed by any
 // of them.
 func TestPurge_Refusals(t *testing.T) {
-	tests := []struct {
-		name string
-		args []string
-		code int
-	}{
+	tests := []refusal{
 		{"no table", []string{"--where", "1 = 1"}, drover.ExitUsage},
 		{"empty table", []string{"--table", "", "--where", "1 = 1"}, drover.ExitUsage},
 		{"no condition", []string{"--table", "events"}, drover.ExitUsage},
@@ -39,6 +35,8 @@ func TestPurge_Refusals(t *testing.T) {
 		{"limit", []string{"--table", "events", "--all", "--limit", "0"}, drover.ExitUsage},
 		{"nobody to ask", []string{"--table", "events", "--where", "id = 3"}, drover.ExitUsage},
 		{"protected rows", []string{"--table", "events", "--where", "id < 5", "--no-input", "-v", "0"}, drover.ExitRefused},
+		{"undo of cascades", []string{"--table", "tags", "--all", "--no-input", "--undo", "-v", "0"}, drover.ExitRefused},
+		{"resume of no run", []string{"--table", "events", "--all", "--no-input", "--resume", "01ABC"}, drover.ExitFailed},
 		{"protected rows, dry run", []string{"--table", "events", "--where", "id < 5", "--dry-run"}, drover.ExitRefused},
 		{"unknown database", []string{"--table", "events", "--all", "--database", "defaul"}, drover.ExitUsage},
 	}
@@ -52,22 +50,41 @@ func TestPurge_Refusals(t *testing.T) {
 			`CREATE INDEX bookings_event_index ON bookings (event)`,
 			`INSERT INTO bookings VALUES (1, 4), (2, 9)`,
 		)
-		var all strings.Builder
-		b.unchanged(t, func() {
-			for _, tt := range tests {
-				var stdout, stderr bytes.Buffer
-				code := newApp().Run(t.Context(), drover.Env{
-					Args: append([]string{"purge"}, tt.args...), Environ: []string{"DATABASE_URL=" + b.URL},
-					Stdout: &stdout, Stderr: &stderr,
-				})
-				if code != tt.code {
-					t.Errorf("%s: exit code %d, want %d\n%s", tt.name, code, tt.code, stderr.String())
-				}
-				fmt.Fprintf(&all, "== %s (exit %d)\n%s%s", tt.name, code, b.stable(stdout.String()), b.stable(stderr.String()))
-			}
-		})
-		golden(t, "refusals."+b.Name, all.String())
+		b.exec(t,
+			`CREATE TABLE tags (id integer NOT NULL PRIMARY KEY)`,
+			`CREATE TABLE tagged (id integer NOT NULL PRIMARY KEY, tag integer, FOREIGN KEY (tag) REFERENCES tags (id) ON DELETE CASCADE)`,
+			`CREATE INDEX tagged_tag ON tagged (tag)`,
+			`INSERT INTO tags VALUES (1)`, `INSERT INTO tagged VALUES (1, 1)`,
+		)
+		b.refused(t, "refusals."+b.Name, "purge", tests)
 	})
+}
+
+// refusal is a command line that is refused.
+type refusal struct {
+	name string
+	args []string
+	code int
+}
+
+// refused runs the whole program, and compares what a user reads with a golden file. Nothing may be changed.
+func (b *bench) refused(t *testing.T, file, command string, tests []refusal) {
+	t.Helper()
+	var all strings.Builder
+	b.unchanged(t, func() {
+		for _, tt := range tests {
+			var stdout, stderr bytes.Buffer
+			code := newApp().Run(t.Context(), drover.Env{
+				Args: append([]string{command}, tt.args...), Environ: []string{"DATABASE_URL=" + b.URL},
+				Stdout: &stdout, Stderr: &stderr,
+			})
+			if code != tt.code {
+				t.Errorf("%s: exit code %d, want %d\n%s", tt.name, code, tt.code, stderr.String())
+			}
+			fmt.Fprintf(&all, "== %s (exit %d)\n%s%s", tt.name, code, b.stable(stdout.String()), b.stable(stderr.String()))
+		}
+	})
+	golden(t, file, all.String())
 }
 
 // A misspelt name in double quotes is a string to SQLite, for which nearly any comparison holds.

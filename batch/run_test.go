@@ -45,8 +45,7 @@ func TestRun_RefusesWorkThatIsDone(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := counting().Run(t.Context(), f.conn, batch.Options{})
-		var done *batch.DoneError
-		if !errors.As(err, &done) {
+		if _, ok := errors.AsType[*batch.DoneError](err); !ok {
 			t.Fatalf("a second run gave %v, want a DoneError", err)
 		}
 		f.wantOnce(t, 10)
@@ -147,8 +146,7 @@ func TestRun_RollsBackWhenTheContextEnds(t *testing.T) {
 			return nil
 		})
 		res, err := job.Run(ctx, f.conn, batch.Options{BatchSize: 20})
-		var stopped *batch.StoppedError
-		if !errors.As(err, &stopped) {
+		if _, ok := errors.AsType[*batch.StoppedError](err); !ok {
 			t.Fatalf("got %v, want a StoppedError", err)
 		}
 		if res.Done != 20 {
@@ -309,8 +307,7 @@ func TestRun_Locked(t *testing.T) {
 		if _, err := counting().Run(t.Context(), f.conn, batch.Options{BatchSize: 20, Observe: rec.observe}); err != nil {
 			t.Fatal(err)
 		}
-		var locked *batch.LockedError
-		if !errors.As(inner, &locked) {
+		if _, ok := errors.AsType[*batch.LockedError](inner); !ok {
 			t.Errorf("a second runner got %v, want a LockedError", inner)
 		}
 		f.wantOnce(t, 40)

@@ -5,7 +5,7 @@ GOLANGCI_LINT := bin/golangci-lint
 GOLANGCI_LINT_VERSION := v2.15.0
 LDFLAGS := -s -w
 
-.PHONY: build demo test servers lint fmt bench clean
+.PHONY: build demo test torture servers lint fmt bench clean
 
 build: ## Build the binary into bin/.
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drover ./cmd/drover
@@ -16,6 +16,9 @@ demo: ## Show the main job on an SQLite file; needs only Go.
 test: servers ## Run all tests with the race detector on PostgreSQL, MariaDB and SQLite.
 	cd bench && go test -race -count=1 -timeout 20m ./...
 	go test -race -count=1 -timeout 20m ./...
+
+torture: servers ## Kill runs on 200,000 rows 300 times per database, a quarter of an hour; see docs/torture.md. KILLS=75 is per case.
+	scripts/torture.sh
 
 servers: ## Install the database servers' binaries where they are absent (Debian, root).
 	@scripts/install-servers.sh

@@ -180,6 +180,13 @@ func TestPurge_FailingBatch(t *testing.T) {
 		if drover.ExitCode(err) != drover.ExitPartial || !strings.Contains(res.Stderr, "Set aside  1 row") {
 			t.Errorf("with --max-errors: %v\n%s", err, res.Stderr)
 		}
+		// The row is tried again alone, and set aside again.
+		_, id, _ := strings.Cut(res.Stderr, "Resuming run ")
+		id, _, _ = strings.Cut(id, ",")
+		res, err = b.call(t, "--table", "events", "--where", "status = 'done'", "--no-input", "--max-errors", "1", "--retry", id)
+		if drover.ExitCode(err) != drover.ExitPartial || !strings.Contains(res.Stderr, "the 1 row that run "+id+" has set aside") {
+			t.Errorf("--retry: %v\n%s", err, res.Stderr)
+		}
 		b.wantCount(t, "SELECT count(*) FROM events WHERE status = 'done'", 1)
 	})
 }

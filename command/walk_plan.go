@@ -90,7 +90,14 @@ func (w *walk) plan(ctx context.Context) (*walkPlan, error) {
 	if err := w.prepare(ctx, plan); err != nil {
 		return nil, err
 	}
-	if plan.rows == 0 || plan.matched == 0 {
+	switch {
+	case plan.rows == 0, plan.matched == 0:
+		return plan, nil
+	case w.options.RetryOf != "": // the rows lie anywhere
+		plan.first, plan.last = nil, nil
+		if len(w.table.References) > 0 {
+			plan.warn("what goes with these rows in other tables is not counted")
+		}
 		return plan, nil
 	}
 	if err := w.limitBounds(ctx, plan); err != nil {

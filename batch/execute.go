@@ -119,7 +119,6 @@ func (r *runner) acquire(ctx context.Context) ([]*shard, error) {
 		return nil, fmt.Errorf("take run %s: %w", Short(r.current.ID), err)
 	}
 	r.current = run
-	r.heart.options = run.Options // what is changed from now on is new, also before the first beat
 	r.began = r.now()
 	r.noteRenewed()
 	r.heart.options = run.Options // what was changed before is no change while this runner works

@@ -85,7 +85,14 @@ func (r *runner) storeEnd(ctx context.Context, state runstore.State, text string
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval = firstPause
 	for {
-		err := r.store.Finish(ctx, r.current, state, text)
+		err := r.conn.Atomic(ctx, func(ctx context.Context) error {
+			if r.undoOf != "" && state == runstore.Succeeded {
+				if err := r.store.MarkUndone(ctx, r.undoOf, r.settings.By); err != nil {
+					return err
+				}
+			}
+			return r.store.Finish(ctx, r.current, state, text)
+		})
 		if err == nil {
 			return nil
 		}

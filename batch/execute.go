@@ -49,7 +49,7 @@ func (r *runner) tables(ctx context.Context) error {
 		return fmt.Errorf("make drover's own tables (drover init --print-sql shows them): %w", err)
 	}
 	if changed {
-		r.emit(Event{Type: EventTables, Text: "made the tables drover_runs, drover_shards, drover_quarantine, drover_undo and drover_events"})
+		r.emit(Event{Type: EventTables, Text: "made drover's own tables, drover_runs and four others"})
 	}
 	return nil
 }

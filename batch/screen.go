@@ -41,7 +41,7 @@ func (s *Screen) Observe(e Event) {
 	case EventTables:
 		c.Notice("First run on this database: %s.", e.Text)
 	case EventStarted:
-		c.Notice("Run %s started. Stop safely with Ctrl-C. Status from another terminal: %s runs show %[1]s", Short(e.RunID), c.Program())
+		c.Notice("Run %s started. Stop safely with Ctrl-C. Status: %s runs show %[1]s", Short(e.RunID), c.Program())
 		s.start(e)
 	case EventResumed:
 		c.Notice("%s", s.resumedText(e))
@@ -134,7 +134,7 @@ func (s *Screen) batch(e Event) {
 	s.progress.Set(e.Done)
 	s.progress.Note("batch %d: %d rows in %s", e.Batch, e.Rows, drover.Duration(e.Took))
 	if e.Reached != "" {
-		s.progress.Fact("checkpoint", e.Reached)
+		s.progress.Fact("at", e.Reached)
 	}
 }
 

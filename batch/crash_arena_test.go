@@ -39,6 +39,7 @@ type arena struct {
 func newArena(t *testing.T, d testdb.Database, job string, n int64) *arena {
 	t.Helper()
 	a := &arena{Database: d, raw: d.RawDB(t), job: job, n: n, begun: make(chan struct{})}
+	a.raw.SetMaxIdleConns(8)         // a connection for each of the writers
 	if d.Name == testdb.NameSQLite { // as drover leaves a file; the journal cannot be changed while others write
 		a.exec(t, "PRAGMA journal_mode = WAL")
 	}

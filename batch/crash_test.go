@@ -74,7 +74,7 @@ type crashSize struct {
 // crashLease is short, so that taking over is quick.
 const crashLease = time.Second
 
-// tortureLease leaves a machine that is busy with four cases at a time enough time to begin a process.
+// tortureLease leaves a machine that is busy with other things enough time to begin a process and to plan.
 const tortureLease = 2 * time.Second
 
 // crash is the course of one case.

@@ -43,7 +43,7 @@ import (
 //	a half-applied file is not marked   goose #728                    TestInit_AfterInterruption (internal/runstore)
 //	an upgrade with no way out          GitLab                        TestAsk_NobodyWorks, TestInit_Newer (internal/runstore)
 //	a file's name reaches a shell       job-iteration's CVE           TestRegress_ShellInjection
-//	the rest of the time by integers    backfila                      TestEstimate_Outlook (internal/pace)
+//	the rest of the time by integers    backfila                      TestMeter_ETAWaitsAndFollowsTheSpeed (internal/term)
 //	the cursor is changed without a log backfila                      TestSet (internal/runstore): what can be changed is logged, the cursor cannot
 //	a lease shorter than a batch        rockhopper                    TestFault_ALeaseShorterThanABatch
 //	rows that move are missed           ctid ranges                   TestRegress_MovedRows

@@ -51,7 +51,7 @@ func FuzzCSV_ResumesAtEachPlace(f *testing.F) {
 		}
 		all, err := entriesOf(path, o, place{line: 1})
 		if err != nil {
-			t.Skip()
+			return // no CSV: there is no record whose place could be wrong
 		}
 		for i, e := range all {
 			at, err := placeOf(e.end)

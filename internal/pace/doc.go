@@ -4,18 +4,15 @@
 //   - [Throttle] reads meters (replica lag, lock waiters…) and holds workers back while one is near or over its limit.
 //   - [Rate] shares a limit of rows per second between workers.
 //   - [Window] is a time of day in which a run may work.
-//   - [Estimate] tells the rate of a run and the time it has left.
 //   - [Durations] keeps a bounded sample of how long batches took.
 //
 // A worker of a run goes round like this:
 //
 //	for {
-//		resume := estimate.Pause()
 //		waited, err := throttle.Wait(ctx, last)
 //		if err == nil {
 //			err = rate.Wait(ctx, rows) // of the batch before
 //		}
-//		resume()
 //		if err != nil {
 //			return err
 //		}
@@ -28,7 +25,6 @@
 //			continue
 //		}
 //		change, changed := sizer.Done(size, rows, last)
-//		estimate.Done(rows, last)
 //	}
 //
 // Everything here is safe for concurrent use, and keeps time with [time.Now], so that a test can run it in a bubble of

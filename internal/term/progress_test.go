@@ -107,6 +107,11 @@ func TestMeter_ETAWaitsAndFollowsTheSpeed(t *testing.T) {
 	if s := slow.Snapshot(noon.Add(10 * time.Second)); !s.HasETA || s.ETA != 999_990*time.Second {
 		t.Errorf("after ten seconds there is an ETA: %+v", s)
 	}
+	slowest := NewMeter(Snapshot{Label: "x", Total: 1000}, noon)
+	slowest.Set(5, noon.Add(10*time.Second))
+	if s := slowest.Snapshot(noon.Add(10 * time.Second)); !s.HasETA || s.ETA != 1990*time.Second {
+		t.Errorf("half a row a second is no division by integers: %+v", s)
+	}
 	m, now := deleting()
 	done := int64(80000)
 	for range 20 { // ten times slower

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -64,6 +65,12 @@ func (c *Call) Command() string { return c.inv.path() }
 
 // CommandName is the command's name without the program, "purge-obsolete" or "runs list".
 func (c *Call) CommandName() string { return c.inv.commandName() }
+
+// HasCommand reports whether the program has a command of that name, "purge" or "runs show", for advice that names it.
+func (c *Call) HasCommand(name string) bool {
+	cc, rest, err := c.inv.root.Find(strings.Fields(name))
+	return err == nil && len(rest) == 0 && cc != c.inv.root
+}
 
 // Program is the program's name, [App.Name].
 func (c *Call) Program() string { return c.inv.app.Name }

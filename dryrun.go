@@ -126,17 +126,8 @@ func (ch *changes) sentence(where string) string {
 	if n := len(parts); n > 1 {
 		list = strings.Join(parts[:n-1], ", ") + " and " + parts[n-1]
 	}
-	return fmt.Sprintf("Would %s %s in %s on %s.", list, plural(ch.inserted+ch.updated+ch.deleted, "row"), counted(ch.tables, "table"), where)
+	return fmt.Sprintf("Would %s %s in %s on %s.", list, term.Plural(ch.inserted+ch.updated+ch.deleted, "row"), term.Counted(ch.tables, "table"), where)
 }
-
-func plural(n int64, word string) string {
-	if n == 1 {
-		return word
-	}
-	return word + "s"
-}
-
-func counted(n int64, word string) string { return term.Count(n) + " " + plural(n, word) }
 
 // checkResult turns what a dry run found into the exit code of --check.
 func (inv *invocation) checkResult(c *Call, conns []*db.DB) error {
@@ -211,7 +202,7 @@ func (inv *invocation) printPreview(c *Call, conn *db.DB, p *db.Preview, own cha
 		}
 	}
 	if len(p.Hooks) > 0 {
-		c.Line("  After the commit %s would run:", counted(int64(len(p.Hooks)), "hook"))
+		c.Line("  After the commit %s would run:", term.Counted(int64(len(p.Hooks)), "hook"))
 		for i, name := range p.Hooks {
 			c.Line("    %d. %s", i+1, name)
 		}

@@ -2,7 +2,6 @@ package batch
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"strings"
 
@@ -66,7 +65,7 @@ func assert(ctx context.Context, conn *db.DB, when string, all ...[]Assertion) e
 	}
 	var options []db.BlockOption
 	if !conn.InBlock(ctx) {
-		options = append(options, db.ReadOnly(), db.Isolation(sql.LevelDefault))
+		options = append(options, db.ReadOnly())
 	}
 	return conn.Atomic(ctx, func(ctx context.Context) error {
 		for _, a := range list {

@@ -16,6 +16,7 @@ import (
 // transaction runs one attempt of a batch: everything that it changes, and how far the shard is then, in one transaction. With a cause the
 // batch is a single row, which is set aside because of it.
 func (r *runner) transaction(ctx context.Context, w *work, size int, cause error) (runstore.Progress, error) {
+	w.reset() // also when the transaction cannot even begin: what failed then has no rows
 	if c, ok := r.source.(preparer); ok {
 		if err := c.prepare(ctx, r.conn, w.shard, size); err != nil {
 			return runstore.Progress{}, err
@@ -25,7 +26,7 @@ func (r *runner) transaction(ctx context.Context, w *work, size int, cause error
 	var admitted int64
 	start := time.Now()
 	err := r.conn.Atomic(ctx, func(ctx context.Context) (err error) {
-		w.page, w.done, w.aside, w.created = page{}, -1, nil, nil
+		w.reset()
 		if w.page, err = r.source.read(ctx, r.conn, w.shard, size); err != nil {
 			return err
 		}
@@ -43,7 +44,7 @@ func (r *runner) transaction(ctx context.Context, w *work, size int, cause error
 		if cause == nil { // the others were admitted one by one
 			if !r.failures.admit(aside) {
 				last := w.aside[len(w.aside)-1]
-				return &TooManyErrors{Limit: r.settings.MaxErrors, Range: r.rowText(w, last.index), Err: last.err}
+				return &TooManyErrors{Limit: r.failures.most(), Range: r.rowText(w, last.index), Err: last.err}
 			}
 			admitted = aside
 		}

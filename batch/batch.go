@@ -16,9 +16,6 @@ import (
 // them. Fewer may be chance: somebody else can be first.
 const idlePages = 3
 
-// firstPause is how long the first pause before another attempt is, on average.
-const firstPause = 50 * time.Millisecond
-
 // errNotChanged ends a run that would go on for nothing.
 var errNotChanged = errors.New("rows match, but the database changes none of them: a trigger, a rule or a row security policy may keep them")
 
@@ -35,12 +32,7 @@ type trial struct {
 }
 
 func (r *runner) newTrial(sh *shard) *trial {
-	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = firstPause, 5*time.Second
-	return &trial{
-		work:  &work{run: r, shard: sh, number: r.numbers.Add(1)},
-		pause: pause, began: r.now(),
-	}
+	return &trial{work: &work{run: r, shard: sh, number: r.numbers.Add(1)}, pause: newPause(), began: r.now()}
 }
 
 // batch works the next batch of a shard until it is committed.
@@ -127,12 +119,8 @@ func (r *runner) pause(ctx context.Context, t *trial, err error, of int) error {
 	})
 	soft, cancel := r.stop.context(ctx)
 	defer cancel()
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
+	if sleep(soft, wait) {
 		return nil
-	case <-soft.Done():
 	}
 	if ctx.Err() != nil {
 		return r.interrupted(ctx, err)
@@ -162,7 +150,7 @@ func (r *runner) search(ctx context.Context, t *trial, err error) error {
 		return r.batchError(t, err)
 	}
 	if !r.failures.admit(1) {
-		return &TooManyErrors{Limit: r.settings.MaxErrors, Range: r.rowText(t.work, 0), Err: err}
+		return &TooManyErrors{Limit: r.failures.most(), Range: r.rowText(t.work, 0), Err: err}
 	}
 	t.cause = err
 	return nil
@@ -209,7 +197,7 @@ func (r *runner) caughtUp(t *trial, fresh runstore.Shard) {
 	t.shard.Shard = fresh
 	r.emit(Event{
 		Type: EventBatch, Batch: t.number, Range: r.pageText(t.work), Rows: rows, Done: r.tally.total(), Total: r.plan.Rows,
-		Reached: reachedText(fresh.Reached), Cursor: fresh.Reached, Text: "found committed",
+		Reached: keyText(fresh.Reached), Cursor: fresh.Reached, Text: "found committed",
 	})
 }
 
@@ -221,11 +209,11 @@ func (r *runner) committed(ctx context.Context, t *trial, p runstore.Progress, t
 	if t.renewed {
 		r.noteRenewed()
 	}
-	if p.NoBatch && p.Done {
-		return nil
-	}
 	if !sh.Done && p.Reached != nil && p.Reached.Equal(before) {
 		return r.batchError(t, errNoProgress)
+	}
+	if p.NoBatch {
+		return nil
 	}
 	r.widen(sh)
 	r.tally.batch(p.Rows, p.Quarantined, took)
@@ -239,7 +227,7 @@ func (r *runner) committed(ctx context.Context, t *trial, p runstore.Progress, t
 	}
 	r.emit(Event{
 		Type: EventBatch, Batch: t.number, Range: r.pageText(t.work), Rows: p.Rows, Took: took, Done: total, Total: r.plan.Rows,
-		Reached: reachedText(sh.Reached), Cursor: sh.Reached, Attempt: t.attempt,
+		Reached: keyText(sh.Reached), Cursor: sh.Reached, Attempt: t.attempt,
 	})
 	if !t.page.counted() {
 		if sh.idle++; p.Rows > 0 || sh.Done {
@@ -321,9 +309,9 @@ func (r *runner) pageText(w *work) string {
 		return ""
 	}
 	if w.page.lower == nil {
-		return fmt.Sprintf(" (%s through %s)", r.plan.Order, w.page.end)
+		return fmt.Sprintf(" (%s through %s)", r.plan.Order, keyText(w.page.end))
 	}
-	return fmt.Sprintf(" (%s after %s through %s)", r.plan.Order, w.page.lower, w.page.end)
+	return fmt.Sprintf(" (%s after %s through %s)", r.plan.Order, keyText(w.page.lower), keyText(w.page.end))
 }
 
 // rowText names one row.
@@ -340,10 +328,7 @@ func (r *runner) rowText(w *work, i int) string {
 
 func (r *runner) rowKey(w *work, i int) string {
 	key, _ := r.source.describe(w.page, i)
-	if key == nil {
-		return ""
-	}
-	return key.String()
+	return keyText(key)
 }
 
 // noteSize tells of a new batch size.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/drover-dev/drover"
+	"github.com/drover-dev/drover/internal/term"
 )
 
 // runCommand is a job as a command: plan, confirmation, run, summary.
@@ -121,24 +122,12 @@ func (s *Screen) nothing(p *Plan) {
 func (s *Screen) amount(rows, batches int64) string {
 	text := "rows"
 	if rows >= 0 {
-		text = plural(rows, "row")
+		text = term.Counted(rows, "row")
 	}
 	if batches >= 0 {
-		text += " in " + plural(batches, "batch")
+		text += " in " + term.Counted(batches, "batch")
 	}
 	return text + " on " + s.call.DB().Alias() + "."
-}
-
-// plural writes a count with its noun: 1 row, 2 batches.
-func plural(n int64, noun string) string {
-	switch {
-	case n == 1:
-	case strings.HasSuffix(noun, "ch"):
-		noun += "es"
-	default:
-		noun += "s"
-	}
-	return drover.Count(n) + " " + noun
 }
 
 // planText is the plan as a block of text.
@@ -160,7 +149,7 @@ func (s *Screen) planText(p *Plan) string {
 	} else {
 		match := countOrUnknown(p.Rows) + " rows"
 		if p.First != "" {
-			match += fmt.Sprintf("   %s %s .. %s", p.Order, p.First, p.Last)
+			match += fmt.Sprintf("   %s %s .. %s", p.Order, term.Printable(p.First), term.Printable(p.Last))
 		}
 		line("Match", "%s", match)
 	}
@@ -212,7 +201,7 @@ func sampleText(columns, row []string, verbosity int) string {
 		if runes := []rune(text); verbosity < 2 && len(runes) > sampleWidth {
 			text = string(runes[:sampleWidth-1]) + "…"
 		}
-		if text == "" {
+		if text = term.Printable(text); text == "" {
 			text = "''"
 		}
 		parts = append(parts, columns[i]+" "+text)
@@ -228,12 +217,12 @@ func (s *Screen) Rehearsed(h *Rehearsal) error {
 		return errors.Join(h.Failures...)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  worked for real and rolled back: %s, %s\n\n", c.CommandName(), plural(h.Batches, "batch"), plural(h.Processed, "row"))
+	fmt.Fprintf(&b, "%s  worked for real and rolled back: %s, %s\n\n", c.CommandName(), term.Counted(h.Batches, "batch"), term.Counted(h.Processed, "row"))
 	for _, change := range h.Changes {
 		b.WriteString("  " + change.text(h.Plan.Order) + "\n")
 	}
 	if h.More > 0 {
-		fmt.Fprintf(&b, "  … and %s more\n", plural(h.More, "changed row"))
+		fmt.Fprintf(&b, "  … and %s more\n", term.Counted(h.More, "changed row"))
 	}
 	for _, t := range h.Preview.Tables {
 		fmt.Fprintf(&b, "  %s: %s inserted, %s updated, %s deleted\n", t.Table, drover.Count(t.Inserted), drover.Count(t.Updated), drover.Count(t.Deleted))
@@ -249,7 +238,7 @@ func (s *Screen) Rehearsed(h *Rehearsal) error {
 	}
 	c.Did(s.verb, "%s Nothing was changed.", s.amount(h.Processed, h.Batches))
 	if len(h.Failures) > 0 {
-		return drover.Errorf("%s failed in the rehearsal", plural(int64(len(h.Failures)), "batch"))
+		return drover.Errorf("%s failed in the rehearsal", term.Counted(int64(len(h.Failures)), "batch"))
 	}
 	return nil
 }
@@ -267,14 +256,14 @@ func (c RowChange) text(order string) string {
 	parts := make([]string, len(c.Columns))
 	for i, col := range c.Columns {
 		if c.Deleted {
-			parts[i] = col.Column + " " + col.Before
+			parts[i] = col.Column + " " + term.Printable(col.Before)
 			continue
 		}
-		parts[i] = fmt.Sprintf("%s %s -> %s", col.Column, col.Before, col.After)
+		parts[i] = fmt.Sprintf("%s %s -> %s", col.Column, term.Printable(col.Before), term.Printable(col.After))
 	}
 	verb := ""
 	if c.Deleted {
 		verb = "deleted "
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s%s %s:  %s", verb, order, c.Key, strings.Join(parts, "  ")))
+	return strings.TrimSpace(fmt.Sprintf("%s%s %s:  %s", verb, order, term.Printable(c.Key), strings.Join(parts, "  ")))
 }

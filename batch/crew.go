@@ -27,7 +27,7 @@ type workerPanic struct {
 	stack []byte
 }
 
-// String shows the value with the place where it was thrown, for the trace of the panic that passes it on.
+// String shows the value with the place where it was thrown: the trace of the panic that passes it on does not have that.
 func (p *workerPanic) String() string {
 	return fmt.Sprintf("%v\n\nin the worker:\n%s", p.value, p.stack)
 }
@@ -53,6 +53,7 @@ func (r *runner) work(ctx context.Context, shards []*shard) error {
 		}
 	}
 	if c.panic != nil {
+		r.panicked = c.panic
 		panic(c.panic.value)
 	}
 	return c.err

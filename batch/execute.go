@@ -161,7 +161,7 @@ func furthest(shards []runstore.Shard) string {
 	reached := ""
 	for _, sh := range shards {
 		if sh.Reached != nil {
-			reached = reachedText(sh.Reached)
+			reached = keyText(sh.Reached)
 		}
 		if !sh.Done {
 			break
@@ -270,8 +270,8 @@ func (r *runner) finish(ctx context.Context, err error) error {
 	if errors.Is(err, ErrTakenOver) {
 		return err
 	}
-	if errors.Is(err, errStopped) {
-		err = r.stop.error(r.id())
+	if wished := r.stop.error(r.id()); errors.Is(err, errStopped) && wished != nil {
+		err = wished
 	}
 	if err == nil {
 		err = assert(ctx, r.conn, "after the run", r.after, r.settings.After)
@@ -301,6 +301,33 @@ func (r *runner) finish(ctx context.Context, err error) error {
 	return err
 }
 
+// storeEnd stores the state that the run is in at the end, again and again where the database is away: all the work would be done, and the
+// run read as one whose runner has died.
+func (r *runner) storeEnd(ctx context.Context, state runstore.State, text string) error {
+	pause := newPause()
+	for {
+		err := r.conn.Atomic(ctx, func(ctx context.Context) error {
+			if r.undoOf != "" && state == runstore.Succeeded {
+				if err := r.store.MarkUndone(ctx, r.undoOf, r.settings.By); err != nil {
+					return err
+				}
+			}
+			return r.store.Finish(ctx, r.current, state, text)
+		})
+		if err == nil {
+			return nil
+		}
+		switch judge(err) {
+		case reconnect, tryAgain, unknown:
+		default:
+			return err
+		}
+		if !sleep(ctx, pause.NextBackOff()) {
+			return err
+		}
+	}
+}
+
 // abandon gives the lease back when Process has panicked.
 func (r *runner) abandon(ctx context.Context) {
 	if r.ended {
@@ -308,72 +335,9 @@ func (r *runner) abandon(ctx context.Context) {
 	}
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
 	defer cancel()
-	_ = r.store.Finish(ending, r.current, runstore.Failed, "the program panicked") // the panic itself is on its way
-}
-
-// wait holds a worker back while a meter is over its limit.
-func (r *runner) wait(ctx context.Context) error {
-	if r.throttle == nil {
-		return nil
+	text := "the program panicked"
+	if r.panicked != nil {
+		text += ": " + r.panicked.String()
 	}
-	soft, cancel := r.stop.context(ctx)
-	defer cancel()
-	waited, err := r.throttle.Wait(soft, time.Duration(r.last.Load()))
-	r.tally.wait(waited.Total)
-	if soft.Err() != nil && ctx.Err() == nil {
-		return nil // the stop is looked at next
-	}
-	if fatal, ok := errors.AsType[*pace.FatalError](err); ok {
-		return fatal
-	}
-	if err != nil {
-		return r.interrupted(ctx, err)
-	}
-	r.sizer.Hold(r.throttle.Pressure() > holdAbove)
-	return nil
-}
-
-// holdAbove is the pressure above which batches do not grow, so that size and throttle do not work against each other.
-const holdAbove = 0.7
-
-// rateLimit holds a worker back after so many rows.
-func (r *runner) rateLimit(ctx context.Context, rows int) error {
-	if r.rate.Limit() <= 0 {
-		return nil
-	}
-	soft, cancel := r.stop.context(ctx)
-	defer cancel()
-	start := r.now()
-	err := r.rate.Wait(soft, rows)
-	r.tally.wait(r.now().Sub(start))
-	if err != nil && ctx.Err() != nil {
-		return r.interrupted(ctx, err)
-	}
-	return nil
-}
-
-// workers is how many may work at a time: no more than there are connections, less one that the lease needs.
-func (r *runner) workers() int {
-	n := int(r.wanted.Load())
-	if n == 0 {
-		n = r.settings.Workers
-	}
-	if most := r.conn.MaxConns(); most > 0 && !r.conn.Dialect().Features().SingleWriter {
-		n = min(n, max(most-1, 1))
-	}
-	return n
-}
-
-func (r *runner) setCrew(c *crew) {
-	r.crewing.Lock()
-	defer r.crewing.Unlock()
-	r.crew = c
-}
-
-func (r *runner) withCrew(fn func(c *crew)) {
-	r.crewing.Lock()
-	defer r.crewing.Unlock()
-	if r.crew != nil {
-		fn(r.crew)
-	}
+	_ = r.store.Finish(ending, r.current, runstore.Failed, text) // the panic itself is on its way
 }

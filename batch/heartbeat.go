@@ -47,10 +47,9 @@ func (r *runner) beat(ctx context.Context) {
 func (r *runner) pulse(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, r.settings.Lease)
 	defer cancel()
-	r.flushEvents(limited)
 	steps := []func(context.Context) error{r.poll, r.tellWaiting}
 	if r.leaseDue() && !r.conn.Dialect().Features().SingleWriter || r.leaseOverdue() {
-		steps = append(steps, r.renew)
+		steps = append([]func(context.Context) error{r.renew}, steps...) // before what can wait
 	}
 	for _, step := range steps {
 		if err := step(limited); errors.Is(err, runstore.ErrFenced) {
@@ -59,6 +58,7 @@ func (r *runner) pulse(ctx context.Context) {
 		}
 	}
 	r.look()
+	r.flushEvents(limited)
 }
 
 // loseRun cancels the statements under way: the run is another runner's.

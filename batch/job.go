@@ -101,6 +101,15 @@ func (j *Job[T]) core() (*core, error) {
 	return c, nil
 }
 
+// runner makes an attempt of the job.
+func (j *Job[T]) runner(conn *db.DB, o Options) (*runner, error) {
+	c, err := j.core()
+	if err != nil {
+		return nil, err
+	}
+	return newRunner(c, conn, o)
+}
+
 func opener[T any](open func(ctx context.Context, conn *db.DB) (Source[T], error)) func(context.Context, *db.DB) (source, error) {
 	return func(ctx context.Context, conn *db.DB) (source, error) {
 		s, err := open(ctx, conn)
@@ -130,11 +139,7 @@ func processor[T any](process func(ctx context.Context, b *Batch[T]) error) func
 //
 // A panic of Process stops the run and passes through.
 func (j *Job[T]) Run(ctx context.Context, conn *db.DB, o Options) (*Result, error) {
-	c, err := j.core()
-	if err != nil {
-		return nil, err
-	}
-	r, err := newRunner(c, conn, o)
+	r, err := j.runner(conn, o)
 	if err != nil {
 		return nil, err
 	}
@@ -143,11 +148,7 @@ func (j *Job[T]) Run(ctx context.Context, conn *db.DB, o Options) (*Result, erro
 
 // Plan measures what Run would do, and changes nothing: no table of drover's is made or written.
 func (j *Job[T]) Plan(ctx context.Context, conn *db.DB, o Options) (*Plan, error) {
-	c, err := j.core()
-	if err != nil {
-		return nil, err
-	}
-	r, err := newRunner(c, conn, o)
+	r, err := j.runner(conn, o)
 	if err != nil {
 		return nil, err
 	}
@@ -215,6 +216,9 @@ func (w *work) Created(table string, keys ...[]any) {
 	}
 	w.created = append(w.created, c)
 }
+
+// reset forgets what an attempt has done.
+func (w *work) reset() { w.page, w.done, w.aside, w.created = page{}, -1, nil, nil }
 
 // processed is the number of rows that were processed.
 func (w *work) processed() int64 {

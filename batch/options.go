@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/user"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -33,7 +32,7 @@ type Options struct {
 	// Workers is how many batches are worked on at a time; 0: 1. More than one need as many connections and one more. SQLite has one writer, so
 	// there more are refused.
 	Workers int
-	// Limit is the most rows that the run reads; 0: all. A new run with a limit begins at the start again.
+	// Limit is the most rows that the run reads; 0: all. It belongs to what the work is: a run with another limit is another run.
 	Limit int64
 	// MaxErrors is how many rows may be set aside before the run stops; 0: none, so that the first bad row stops it.
 	MaxErrors int64
@@ -155,7 +154,7 @@ func (s *settings) defaults() {
 	s.Retries = max(s.Retries, 0)
 	set(&s.Reconnect, defaultReconnect)
 	set(&s.Lease, defaultLease)
-	set(&s.By, person())
+	set(&s.By, runstore.Person())
 	set(&s.Owner, s.By+" pid "+strconv.Itoa(os.Getpid()))
 	set(&s.Build, build())
 	if s.Now == nil {
@@ -172,18 +171,6 @@ func set[V comparable](value *V, otherwise V) {
 	if *value == zero {
 		*value = otherwise
 	}
-}
-
-// person is user@host.
-func person() string {
-	name, host := "unknown", "unknown"
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	if h, err := os.Hostname(); err == nil {
-		host = h
-	}
-	return name + "@" + host
 }
 
 // build is the version of the running program.

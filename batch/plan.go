@@ -93,9 +93,15 @@ func (r *runner) planOf(ctx context.Context) (*Plan, error) {
 			return nil, err
 		}
 		p.RunID, p.Rows, p.Done = r.current.ID, r.current.Planned, total.Done
+		if s, ok := r.source.(sharer); r.current.Live() && !(ok && s.shared()) {
+			p.Refusal = &LockedError{RunID: r.current.ID, Owner: r.current.Owner}
+		}
 		if left = -1; p.Rows >= 0 {
 			left = max(p.Rows-total.Read, 0)
 		}
+	}
+	if n := r.workers(); n < p.Workers {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("the pool has %d connections, and one is for the lease: %d of %d workers work at a time", r.conn.MaxConns(), n, p.Workers))
 	}
 	p.Batches = -1
 	if left >= 0 {

@@ -12,11 +12,7 @@ type Prepared struct{ r *runner }
 
 // Prepare does what [Job.Plan] does, and keeps what it has found for Run. Called in a block that only reads, it sees what the block sees.
 func (j *Job[T]) Prepare(ctx context.Context, conn *db.DB, o Options) (*Prepared, error) {
-	c, err := j.core()
-	if err != nil {
-		return nil, err
-	}
-	r, err := newRunner(c, conn, o)
+	r, err := j.runner(conn, o)
 	if err != nil {
 		return nil, err
 	}

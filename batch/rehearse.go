@@ -43,11 +43,7 @@ const maxChanges = 1000
 // The batches hold their locks until the end of the rehearsal, and on PostgreSQL leave dead rows behind: a few are cheap, all of them cost as
 // much as the run.
 func (j *Job[T]) Rehearse(ctx context.Context, conn *db.DB, o Options, batches int) (*Rehearsal, error) {
-	c, err := j.core()
-	if err != nil {
-		return nil, err
-	}
-	r, err := newRunner(c, conn, o)
+	r, err := j.runner(conn, o)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/db"
+	"github.com/drover-dev/drover/internal/testdb"
 	"github.com/drover-dev/drover/table"
 )
 
@@ -292,16 +293,84 @@ func TestRun_Limit(t *testing.T) {
 	})
 }
 
+func TestRun_AnotherLimitIsAnotherRun(t *testing.T) {
+	each(t, 100, func(t *testing.T, f *fixture) {
+		stop := true
+		job := counting(func(_ context.Context, b *batch.Batch[Item]) error {
+			if stop && b.Number() == 2 {
+				return batch.Fatal(errors.New("stop here"))
+			}
+			return nil
+		})
+		first, err := job.Run(t.Context(), f.conn, batch.Options{BatchSize: 10})
+		if err == nil {
+			t.Fatal("no error")
+		}
+		stop = false
+		limited, err := job.Run(t.Context(), f.conn, batch.Options{BatchSize: 10, Limit: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if limited.RunID == first.RunID || limited.Done != 5 {
+			t.Errorf("with a limit: %+v, want a run of its own of 5 rows", limited)
+		}
+		all, err := job.Run(t.Context(), f.conn, batch.Options{BatchSize: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all.RunID != first.RunID || all.Done != 100 {
+			t.Errorf("without: %+v, want the first run to its end", all)
+		}
+	})
+}
+
+func TestRun_ShardsHaveAboutAsManyRowsEach(t *testing.T) {
+	for _, name := range []string{testdb.NamePostgres, testdb.NameMariaDB} { // SQLite has one worker, and so one shard
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, testdb.Fresh(t, name), 1000)
+			f.exec(t, "UPDATE item SET id = id + 1000000 WHERE id > 300") // nine tenths of the rows lie far off
+			if _, err := counting().Run(t.Context(), f.conn, batch.Options{BatchSize: 100, Workers: 4}); err != nil {
+				t.Fatal(err)
+			}
+			f.wantOnce(t, 1000)
+			f.want(t, "SELECT count(*) FROM drover_shards", 16)
+			f.want(t, "SELECT count(*) FROM drover_shards WHERE rows_read BETWEEN 55 AND 63 AND planned = rows_read AND done", 16)
+		})
+	}
+}
+
+func TestRun_FewConnections(t *testing.T) {
+	for _, name := range []string{testdb.NamePostgres, testdb.NameMariaDB} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, testdb.Fresh(t, name), 200, db.MaxConns(3))
+			p, err := counting().Plan(t.Context(), f.conn, batch.Options{Workers: 8})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "2 of 8 workers") {
+				t.Errorf("warnings %q", p.Warnings)
+			}
+			if _, err := counting().Run(t.Context(), f.conn, batch.Options{BatchSize: 10, Workers: 8}); err != nil {
+				t.Fatal(err)
+			}
+			f.wantOnce(t, 200)
+		})
+	}
+}
+
 func TestRun_Locked(t *testing.T) {
 	each(t, 40, func(t *testing.T, f *fixture) {
 		other := open(t, f.URL)
-		var inner error
+		var inner, refused error
 		tried := false
 		var rec recorder
 		rec.on = func(e batch.Event) {
 			if e.Type == batch.EventBatch && !tried {
 				tried = true
 				_, inner = counting().Run(t.Context(), other, batch.Options{BatchSize: 20})
+				if p, err := counting().Plan(t.Context(), other, batch.Options{BatchSize: 20}); err == nil {
+					refused = p.Refusal // a command says so before it asks
+				}
 			}
 		}
 		if _, err := counting().Run(t.Context(), f.conn, batch.Options{BatchSize: 20, Observe: rec.observe}); err != nil {
@@ -309,6 +378,9 @@ func TestRun_Locked(t *testing.T) {
 		}
 		if _, ok := errors.AsType[*batch.LockedError](inner); !ok {
 			t.Errorf("a second runner got %v, want a LockedError", inner)
+		}
+		if _, ok := errors.AsType[*batch.LockedError](refused); !ok {
+			t.Errorf("the plan of a second runner is refused with %v, want a LockedError", refused)
 		}
 		f.wantOnce(t, 40)
 	})
@@ -425,7 +497,7 @@ func TestRun_APanicPassesThrough(t *testing.T) {
 			}()
 			_, _ = job.Run(t.Context(), f.conn, batch.Options{BatchSize: 20})
 		}()
-		f.want(t, "SELECT count(*) FROM drover_runs WHERE state = 'failed'", 1)
+		f.want(t, "SELECT count(*) FROM drover_runs WHERE state = 'failed' AND error LIKE '%a bug%run_test.go%'", 1) // with the place
 		if _, err := counting().Run(t.Context(), f.conn, batch.Options{BatchSize: 20}); err != nil {
 			t.Fatal(err)
 		}

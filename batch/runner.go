@@ -16,6 +16,7 @@ import (
 	"github.com/drover-dev/drover/internal/pace"
 	"github.com/drover-dev/drover/internal/rowimage"
 	"github.com/drover-dev/drover/internal/runstore"
+	"github.com/drover-dev/drover/internal/term"
 )
 
 // runner is one attempt of one run.
@@ -50,6 +51,7 @@ type runner struct {
 	stop     stop
 	began    time.Time
 	ended    bool // how the attempt ended is stored
+	panicked *workerPanic
 
 	observing sync.Mutex
 	crewing   sync.Mutex
@@ -248,6 +250,9 @@ func (r *runner) identity() string {
 	if r.settings.RetryOf != "" {
 		args = append(args, runstore.Argument{Name: "retry of", Value: r.settings.RetryOf})
 	}
+	if limit := (runstore.Argument{Name: "limit", Value: strconv.FormatInt(r.settings.Limit, 10)}); r.settings.Limit > 0 && !slices.Contains(args, limit) {
+		args = append(args, limit) // a run of all rows cannot be gone on with as one of some, nor the other way round
+	}
 	if r.slot > 0 {
 		args = append(args, runstore.Argument{Name: "slot", Value: strconv.Itoa(r.slot)})
 	}
@@ -380,6 +385,13 @@ func (f *failures) release(n int64) {
 	f.count -= n
 }
 
+// most is the limit.
+func (f *failures) most() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.limit
+}
+
 func (f *failures) setLimit(limit int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -419,10 +431,10 @@ func (c *canary) cover() bool {
 	return was
 }
 
-// reachedText names how far a shard is.
-func reachedText(key keyset.Values) string {
+// keyText writes a key for people; "" where there is none.
+func keyText(key keyset.Values) string {
 	if key == nil {
 		return ""
 	}
-	return key.String()
+	return term.Printable(key.String())
 }

@@ -19,6 +19,7 @@ import (
 type Screen struct {
 	call     *drover.Call
 	verb     drover.Verb
+	sameLine bool
 	planned  *Plan
 	progress *drover.Progress
 	aside    int64
@@ -26,6 +27,17 @@ type Screen struct {
 
 // NewScreen makes the screen of a run; verb is what becomes of the rows.
 func NewScreen(c *drover.Call, verb drover.Verb) *Screen { return &Screen{call: c, verb: verb} }
+
+// SameLine says that the command's own line goes on with the run as it is, without --resume.
+func (s *Screen) SameLine() { s.sameLine = true }
+
+// tool is the program whose command "runs" is advised: this one, where it has that.
+func (s *Screen) tool() string {
+	if s.call.HasCommand("runs") {
+		return s.call.Program()
+	}
+	return "drover"
+}
 
 // Begin tells the screen the plan that the events are about.
 func (s *Screen) Begin(p *Plan) { s.planned = p }
@@ -41,7 +53,7 @@ func (s *Screen) Observe(e Event) {
 	case EventTables:
 		c.Notice("First run on this database: %s.", e.Text)
 	case EventStarted:
-		c.Notice("Run %s started. Stop safely with Ctrl-C. Status: %s runs show %[1]s", Short(e.RunID), c.Program())
+		c.Notice("Run %s started. Stop safely with Ctrl-C. Status: %s runs show %[1]s", Short(e.RunID), s.tool())
 		s.start(e)
 	case EventResumed:
 		c.Notice("%s", s.resumedText(e))
@@ -72,7 +84,7 @@ func (s *Screen) Observe(e Event) {
 	case EventContinued:
 		s.continued(e.Text)
 	case EventCanary:
-		c.Notice("Canary: %s done, the assertions hold; going on with the rest.", plural(e.Done, "row"))
+		c.Notice("Canary: %s done, the assertions hold; going on with the rest.", term.Counted(e.Done, "row"))
 	case EventSet:
 		c.Notice("Changed from outside: %s.", e.Text)
 	case EventStopping:
@@ -87,7 +99,7 @@ func (s *Screen) Observe(e Event) {
 
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
+	return term.Printable(line)
 }
 
 func (s *Screen) resumedText(e Event) string {
@@ -157,9 +169,9 @@ func (s *Screen) End(ctx context.Context, res *Result, err error) error {
 	}
 	err = s.Explain(ctx, res, err)
 	if err == nil && res.Quarantined > 0 {
-		err = drover.Exit(drover.ExitPartial, "%s set aside", plural(res.Quarantined, "row")).
-			Try("%s runs errors %s    shows them", s.call.Program(), Short(res.RunID)).
-			Try("%s runs retry %s     works on them again", s.call.Program(), Short(res.RunID))
+		err = drover.Exit(drover.ExitPartial, "%s set aside", term.Counted(res.Quarantined, "row")).
+			Try("%s runs errors %s    shows them", s.tool(), Short(res.RunID)).
+			Try("%s    works on them again", s.retry(res.RunID))
 	}
 	return err
 }
@@ -203,10 +215,10 @@ func (s *Screen) Explain(ctx context.Context, res *Result, err error) error {
 	kind := kindOf(err)
 	switch {
 	case errors.Is(err, ErrTakenOver):
-		return failed.Try("%s runs show %s", s.call.Program(), Short(res.RunID))
+		return failed.Try("%s runs show %s", s.tool(), Short(res.RunID))
 	case errors.As(err, new(*TooManyErrors)):
 		if res.Quarantined > 0 {
-			failed = failed.Try("%s runs errors %s    shows the rows that were set aside", s.call.Program(), Short(res.RunID))
+			failed = failed.Try("%s runs errors %s    shows the rows that were set aside", s.tool(), Short(res.RunID))
 		}
 		return failed.Try("%s", s.again(res.RunID, map[string]string{"max-errors": "1000"}))
 	case kind == db.ErrConnectionLost:
@@ -242,8 +254,19 @@ func (s *Screen) stopped(res *Result, err *StoppedError) error {
 // again is the command line that goes on with the run.
 func (s *Screen) again(id string, change map[string]string) string {
 	all := map[string]string{"again": "", "resume": Short(id)}
+	if s.sameLine {
+		delete(all, "resume")
+	}
 	maps.Copy(all, change)
 	return s.call.ShellLine(all)
+}
+
+// retry is the command line that works on the rows that a run has set aside.
+func (s *Screen) retry(id string) string {
+	if s.call.HasCommand("runs") {
+		return s.call.Program() + " runs retry " + Short(id)
+	}
+	return s.call.ShellLine(map[string]string{"again": "", "resume": "", "limit": "", "retry": Short(id)})
 }
 
 // doneText says how much is done.
@@ -256,7 +279,7 @@ func (s *Screen) doneText(res *Result) string {
 	if res.Planned > 0 {
 		text += " (" + term.Percent(res.Done, res.Planned) + ")"
 	}
-	return text + " in " + plural(res.Batches, "batch")
+	return text + " in " + term.Counted(res.Batches, "batch")
 }
 
 // Summary is what was done, as a block of text. done is said behind the number of rows, and details are further lines; one without a label belongs to
@@ -275,14 +298,14 @@ func (s *Screen) Summary(res *Result, done string, details ...Detail) string {
 	line := func(label, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-10s %s\n", label, fmt.Sprintf(format, args...))
 	}
-	line(s.verb.Past, "%s%s", plural(res.Done, "row"), done)
+	line(s.verb.Past, "%s%s", term.Counted(res.Done, "row"), done)
 	for _, d := range details {
 		if d.Label == "" {
 			line("", "%s", d.Text)
 		}
 	}
 	if res.Quarantined > 0 {
-		line("Set aside", "%s", plural(res.Quarantined, "row"))
+		line("Set aside", "%s", term.Counted(res.Quarantined, "row"))
 	}
 	line("Batches", "%s ok   %s   size %s   p50 %s   p95 %s   max %s", drover.Count(res.Batches), retriedText(res.Retried),
 		drover.Count(int64(res.Size)), drover.Duration(res.P50), drover.Duration(res.P95), drover.Duration(res.Max))

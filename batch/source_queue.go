@@ -206,26 +206,12 @@ func (s *queueSource[T]) lock(ctx context.Context, conn *db.DB, keys []keyset.Va
 		}
 		rows = append(rows, part...)
 	}
-	for _, row := range rows {
-		key, err := s.walk.Key(row)
-		if err != nil {
-			return nil, nil, err
-		}
-		found = append(found, key)
-	}
-	return rows, found, nil
+	found, err = keysOf(s.walk, rows)
+	return rows, found, err
 }
 
 func (s *queueSource[T]) describe(p page, i int) (keyset.Values, string) {
-	rows, _ := p.items.([]T)
-	if i >= len(rows) {
-		return nil, ""
-	}
-	key, err := s.walk.Key(rows[i])
-	if err != nil {
-		key = nil
-	}
-	return key, jsonText(rows[i])
+	return describeRow(s.walk, p, i)
 }
 
 // replay gives a failed row once more, unless somebody has given it another state.
@@ -272,13 +258,9 @@ func (s *queueSource[T]) reject(ctx context.Context, w *work, _ error) error { r
 // before reads the rows of a page as they were before they were claimed, so that undo makes them pending.
 func (s *queueSource[T]) before(ctx context.Context, conn *db.DB, p page) ([]rowimage.Row, error) {
 	rows, _ := p.items.([]T)
-	keys := make([]keyset.Values, len(rows))
-	for i, row := range rows {
-		key, err := s.walk.Key(row)
-		if err != nil {
-			return nil, err
-		}
-		keys[i] = key
+	keys, err := keysOf(s.walk, rows)
+	if err != nil {
+		return nil, err
 	}
 	images, err := s.image.ReadKeys(ctx, conn, keys, true)
 	if err != nil || len(p.replayed) > 0 {

@@ -75,7 +75,7 @@ func (s *queueSource[T]) claimed(ctx context.Context, conn *db.DB, sh *shard, si
 func (s *queueSource[T]) take(ctx context.Context, conn *db.DB, sh *shard, c *claim, size int) ([]keyset.Values, error) {
 	if c.unsure {
 		is := s.held(c)
-		keys, err := s.keysOf(ctx, conn, s.rows.Where(is.cond, is.args...).Limit(size))
+		keys, err := s.selectKeys(ctx, conn, s.rows.Where(is.cond, is.args...).Limit(size))
 		if err != nil || len(keys) > 0 {
 			return keys, err
 		}
@@ -107,7 +107,7 @@ func (s *queueSource[T]) claimSome(ctx context.Context, conn *db.DB, c *claim, s
 		choices = slices.Insert(choices, 0, behind)
 	}
 	for i, q := range choices {
-		keys, err := s.keysOf(ctx, conn, q.ForUpdate(s.skip...))
+		keys, err := s.selectKeys(ctx, conn, q.ForUpdate(s.skip...))
 		if err != nil {
 			return nil, err
 		}
@@ -149,20 +149,14 @@ func (s *queueSource[T]) checkQuery(ctx context.Context, conn *db.DB, c *claim, 
 	return nil
 }
 
-// keysOf reads the keys of a query's rows, in their order.
-func (s *queueSource[T]) keysOf(ctx context.Context, conn *db.DB, q table.Query[T]) ([]keyset.Values, error) {
+// selectKeys reads the keys of a query's rows, in their order.
+func (s *queueSource[T]) selectKeys(ctx context.Context, conn *db.DB, q table.Query[T]) ([]keyset.Values, error) {
 	columns := s.walk.KeyColumns()
 	rows, err := q.Using(conn).Only(columns...).OrderBy(columns...).List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	keys := make([]keyset.Values, len(rows))
-	for i, row := range rows {
-		if keys[i], err = s.walk.Key(row); err != nil {
-			return nil, err
-		}
-	}
-	return keys, nil
+	return keysOf(s.walk, rows)
 }
 
 // takeBack makes claims pending again that nobody works on: those of earlier attempts of the run, and stale ones. Rows that a live runner works
@@ -178,11 +172,11 @@ func (s *queueSource[T]) takeBack(ctx context.Context, conn *db.DB, sh *shard, o
 		[]any{s.o.Processing, -s.o.Stale.Milliseconds()},
 	}
 	for {
-		mine, err := s.keysOf(ctx, conn, s.where(before.cond, before.args...).Limit(queueKeys).ForUpdate(own...))
+		mine, err := s.selectKeys(ctx, conn, s.where(before.cond, before.args...).Limit(queueKeys).ForUpdate(own...))
 		if err != nil {
 			return err
 		}
-		old, err := s.keysOf(ctx, conn, s.where(stale.cond, stale.args...).Limit(queueKeys).ForUpdate(s.skip...))
+		old, err := s.selectKeys(ctx, conn, s.where(stale.cond, stale.args...).Limit(queueKeys).ForUpdate(s.skip...))
 		if err != nil {
 			return err
 		}

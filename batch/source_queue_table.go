@@ -13,6 +13,7 @@ import (
 	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/dialect"
 	"github.com/drover-dev/drover/internal/keyset"
+	"github.com/drover-dev/drover/internal/runstore"
 	"github.com/drover-dev/drover/internal/suggest"
 )
 
@@ -157,7 +158,7 @@ func (q *queueTable) fail(ctx context.Context, conn *db.DB, key keyset.Values, c
 
 // text makes an error's text fit into its column.
 func (q *queueTable) text(text string) string {
-	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD") // PostgreSQL stores no NUL
+	text = runstore.Storable(text)
 	if q.longest == 0 || utf8.RuneCountInString(text) <= q.longest {
 		return text
 	}

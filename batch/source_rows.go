@@ -46,15 +46,33 @@ func (s *rowsSource[T]) read(ctx context.Context, _ *db.DB, sh *shard, size int)
 }
 
 func (s *rowsSource[T]) describe(p page, i int) (keyset.Values, string) {
+	return describeRow(s.walk, p, i)
+}
+
+// describeRow gives the key of a row of a page and the row as JSON.
+func describeRow[T any](w *table.Walk[T], p page, i int) (keyset.Values, string) {
 	rows, _ := p.items.([]T)
 	if i >= len(rows) {
 		return nil, ""
 	}
-	key, err := s.walk.Key(rows[i])
+	key, err := w.Key(rows[i])
 	if err != nil {
 		key = nil
 	}
 	return key, jsonText(rows[i])
+}
+
+// keysOf gives the keys of rows.
+func keysOf[T any](w *table.Walk[T], rows []T) ([]keyset.Values, error) {
+	keys := make([]keyset.Values, len(rows))
+	for i, row := range rows {
+		key, err := w.Key(row)
+		if err != nil {
+			return nil, err
+		}
+		keys[i] = key
+	}
+	return keys, nil
 }
 
 func (s *rowsSource[T]) replay(ctx context.Context, _ *db.DB, row runstore.Quarantined) (page, error) {
@@ -64,13 +82,9 @@ func (s *rowsSource[T]) replay(ctx context.Context, _ *db.DB, row runstore.Quara
 
 func (s *rowsSource[T]) before(ctx context.Context, conn *db.DB, p page) ([]rowimage.Row, error) {
 	rows, _ := p.items.([]T)
-	keys := make([]keyset.Values, len(rows))
-	for i, row := range rows {
-		key, err := s.walk.Key(row)
-		if err != nil {
-			return nil, err
-		}
-		keys[i] = key
+	keys, err := keysOf(s.walk, rows)
+	if err != nil {
+		return nil, err
 	}
 	return s.image.ReadKeys(ctx, conn, keys, true)
 }

@@ -3,11 +3,6 @@ package batch
 import (
 	"context"
 	"sync"
-	"time"
-
-	"github.com/cenkalti/backoff/v5"
-
-	"github.com/drover-dev/drover/internal/runstore"
 )
 
 // stop is the wish that a runner ends between two batches, and why. The first wish counts.
@@ -76,37 +71,5 @@ func (s *stop) context(ctx context.Context) (context.Context, context.CancelFunc
 	return ctx, func() {
 		cancel()
 		watching.Wait()
-	}
-}
-
-// storeEnd stores the state that the run is in at the end, again and again where the database is away: all the work would be done, and the
-// run read as one whose runner has died.
-func (r *runner) storeEnd(ctx context.Context, state runstore.State, text string) error {
-	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval = firstPause
-	for {
-		err := r.conn.Atomic(ctx, func(ctx context.Context) error {
-			if r.undoOf != "" && state == runstore.Succeeded {
-				if err := r.store.MarkUndone(ctx, r.undoOf, r.settings.By); err != nil {
-					return err
-				}
-			}
-			return r.store.Finish(ctx, r.current, state, text)
-		})
-		if err == nil {
-			return nil
-		}
-		switch judge(err) {
-		case reconnect, tryAgain, unknown:
-		default:
-			return err
-		}
-		timer := time.NewTimer(pause.NextBackOff())
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return err
-		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/internal/dialect"
+	"github.com/drover-dev/drover/internal/term"
 )
 
 // Backfill returns the command "backfill", which sets columns of a table's rows to the values of SQL expressions: in batches along the primary
@@ -141,5 +142,5 @@ func (b *backfill) facts(plan *walkPlan) drover.Facts {
 }
 
 func (b *backfill) amount(rows, batches int64) string {
-	return plural(rows, "row") + " in " + plural(batches, "batch") + " on " + b.conn.Alias() + "."
+	return term.Counted(rows, "row") + " in " + term.Counted(batches, "batch") + " on " + b.conn.Alias() + "."
 }

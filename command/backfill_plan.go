@@ -8,6 +8,7 @@ import (
 	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/dialect"
+	"github.com/drover-dev/drover/internal/term"
 )
 
 // backfillRow is one of the rows to set: the values of its key, and those of each assignment's column before and after.
@@ -127,7 +128,7 @@ func (b *backfill) cut(values sampleRow) backfillRow {
 func (b *backfill) lines(out *strings.Builder, plan *walkPlan) {
 	label := "Set"
 	for _, a := range b.set {
-		line(out, label, "%s = %s", a.column.Name, printable(a.given))
+		line(out, label, "%s = %s", a.column.Name, term.Printable(a.given))
 		label = ""
 	}
 	if names := b.triggers("UPDATE"); len(names) > 0 {

@@ -10,6 +10,7 @@ import (
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/internal/dialect"
+	"github.com/drover-dev/drover/internal/term"
 )
 
 // Purge returns the command "purge", which deletes the rows of a table that match a condition: in batches along the
@@ -156,7 +157,7 @@ func (p *purge) refusal(*walkPlan) error {
 	}
 	e := p.effects[0]
 	refused := drover.Exit(drover.ExitRefused, "--undo keeps the rows of %s alone, but deleting them would also %s %s of %s (%s); nothing was deleted",
-		p.table.FullName(), e.verb(), plural(e.rows, "row"), e.table, e.why())
+		p.table.FullName(), e.verb(), term.Counted(e.rows, "row"), e.table, e.why())
 	if e.action == "CASCADE" {
 		refused = refused.Try("purge the rows of %s first, with --undo as well", e.table)
 	}
@@ -170,9 +171,9 @@ func (p *purge) blocked() error {
 		verb = "points"
 	}
 	refused := drover.Exit(drover.ExitRefused, "%s of %s still %s to rows that would be deleted (%s, ON DELETE %s); nothing was deleted",
-		plural(b.rows, "row"), b.table, verb, b.column(), b.action)
+		term.Counted(b.rows, "row"), b.table, verb, b.column(), b.action)
 	for _, other := range p.blocks[1:] {
-		refused = refused.Try("%s of %s too (%s)", plural(other.rows, "row"), other.table, other.column())
+		refused = refused.Try("%s of %s too (%s)", term.Counted(other.rows, "row"), other.table, other.column())
 	}
 	return refused.Try("delete or change those rows of %s first, or narrow --where to rows that nothing points to", b.table)
 }
@@ -191,5 +192,5 @@ func (p *purge) facts(plan *walkPlan) drover.Facts {
 }
 
 func (p *purge) amount(rows, batches int64) string {
-	return plural(rows, "row") + " in " + plural(batches, "batch") + " from " + p.conn.Alias() + "."
+	return term.Counted(rows, "row") + " in " + term.Counted(batches, "batch") + " from " + p.conn.Alias() + "."
 }

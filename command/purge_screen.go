@@ -9,6 +9,7 @@ import (
 	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/internal/dialect"
 	"github.com/drover-dev/drover/internal/sqltext"
+	"github.com/drover-dev/drover/internal/term"
 )
 
 // lines are what goes with the rows, and some of them.
@@ -20,7 +21,7 @@ func (p *purge) lines(b *strings.Builder, plan *walkPlan) {
 	}
 	label = "Blocked"
 	for _, k := range p.blocks {
-		line(b, label, "by %s of %s (%s, ON DELETE %s)", plural(k.rows, "row"), k.table, k.column(), k.action)
+		line(b, label, "by %s of %s (%s, ON DELETE %s)", term.Counted(k.rows, "row"), k.table, k.column(), k.action)
 		label = ""
 	}
 	if names := p.triggers("DELETE"); len(names) > 0 {
@@ -43,7 +44,7 @@ func (p *purge) lines(b *strings.Builder, plan *walkPlan) {
 }
 
 func (e effect) text() string {
-	text := fmt.Sprintf("%s %s (%s)", e.table, plural(e.rows, "row"), e.why())
+	text := fmt.Sprintf("%s %s (%s)", e.table, term.Counted(e.rows, "row"), e.why())
 	if e.deep {
 		text += ", and what points to them in turn (not counted)"
 	}

@@ -3,8 +3,6 @@ package command
 import (
 	"context"
 	"errors"
-	"os"
-	"os/user"
 	"slices"
 	"strings"
 
@@ -140,15 +138,3 @@ func recentRuns(ctx context.Context, c *drover.Call) []runstore.Run {
 func anyRun(*runstore.Run) bool { return true }
 
 func unfinishedRun(r *runstore.Run) bool { return !r.State.Finished() }
-
-// person is who asks: user@host.
-func person() string {
-	name, host := "unknown", "unknown"
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	if h, err := os.Hostname(); err == nil {
-		host = h
-	}
-	return name + "@" + host
-}

@@ -50,11 +50,11 @@ func pause(ctx context.Context, c *drover.Call) error {
 		return drover.Errorf("run %s is %s, and nobody works on it", id, run.State).Try("%s    goes on with it", resumeLine(c, *run)).
 			Try("%s runs cancel %s    gives it up", c.Program(), id)
 	}
-	now, err := store.Ask(ctx, run.ID, runstore.RequestPause, person())
+	now, err := store.Ask(ctx, run.ID, runstore.RequestPause, runstore.Person())
 	if err != nil {
 		return stateError(err)
 	}
-	tellAsked(c, now, "Asked %s to pause run %s: it stops after the batches under way. Go on then: %s", printable(run.Owner), id, resumeLine(c, now))
+	tellAsked(c, now, "Asked %s to pause run %s: it stops after the batches under way. Go on then: %s", term.Printable(run.Owner), id, resumeLine(c, now))
 	return nil
 }
 
@@ -76,7 +76,7 @@ func cancel(ctx context.Context, c *drover.Call) error {
 	if err := c.Confirm(ctx, drover.Facts{Action: "cancel", Count: 1, What: what}); err != nil {
 		return err
 	}
-	now, err := store.Ask(ctx, run.ID, runstore.RequestCancel, person())
+	now, err := store.Ask(ctx, run.ID, runstore.RequestCancel, runstore.Person())
 	if err != nil {
 		return stateError(err)
 	}
@@ -88,7 +88,7 @@ func cancel(ctx context.Context, c *drover.Call) error {
 		tellAsked(c, now, "Cancelled run %s.%s", id, kept)
 		return nil
 	}
-	tellAsked(c, now, "Asked %s to cancel run %s: it stops after the batches under way.%s", printable(now.Owner), id, kept)
+	tellAsked(c, now, "Asked %s to cancel run %s: it stops after the batches under way.%s", term.Printable(now.Owner), id, kept)
 	return nil
 }
 

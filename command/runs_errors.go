@@ -11,6 +11,7 @@ import (
 	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/internal/dialect"
 	"github.com/drover-dev/drover/internal/runstore"
+	"github.com/drover-dev/drover/internal/term"
 )
 
 const (
@@ -96,9 +97,9 @@ func errorsFoot(ctx context.Context, c *drover.Call, store *runstore.Store, run 
 	case totals.Quarantined == 0:
 		c.Notice("Run %s has set no rows aside.", batch.Short(run.ID))
 	case run.UndoOf != "":
-		c.Notice("%d of %s.", shown, plural(totals.Quarantined, "row"))
+		c.Notice("%d of %s.", shown, term.Counted(totals.Quarantined, "row"))
 	default:
-		c.Notice("%d of %s. Work on them again: %s runs retry %s", shown, plural(totals.Quarantined, "row"), c.Program(), batch.Short(run.ID))
+		c.Notice("%d of %s. Work on them again: %s runs retry %s", shown, term.Counted(totals.Quarantined, "row"), c.Program(), batch.Short(run.ID))
 	}
 	return nil
 }
@@ -118,12 +119,12 @@ func asideGrid(rows []runstore.Quarantined, whole bool) string {
 			key = keyText(q.Key)
 		}
 		if q.Kind != "" {
-			kind = printable(q.Kind)
+			kind = term.Printable(q.Kind)
 		}
 		if q.Retried != "" {
 			retried = batch.Short(q.Retried)
 		}
-		text, input := printable(dialect.OneLine(q.Error)), printable(dialect.OneLine(q.Input))
+		text, input := term.Printable(dialect.OneLine(q.Error)), term.Printable(dialect.OneLine(q.Input))
 		if !whole {
 			text, input = cutText(text, errorWidth), cutText(input, inputWidth)
 		}

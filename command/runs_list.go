@@ -13,6 +13,7 @@ import (
 	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/internal/runstore"
 	"github.com/drover-dev/drover/internal/suggest"
+	"github.com/drover-dev/drover/internal/term"
 )
 
 // listed is how many runs "runs list" shows by itself.
@@ -106,7 +107,7 @@ func printRuns(c *drover.Call, runs []runstore.Run, counters []runstore.Counters
 	now := c.Now()
 	for i, r := range runs {
 		g.add(batch.Short(r.ID), title(r), c.DB().Alias(), stateText(r), doneText(r, counters[i]), rateText(r, counters[i], now),
-			timeText(r.StartedAt, now), tookText(r, now), printable(r.CreatedBy))
+			timeText(r.StartedAt, now), tookText(r, now), term.Printable(r.CreatedBy))
 	}
 	if _, err := fmt.Fprint(c.Out(), g.String()); err != nil {
 		return fmt.Errorf("print the runs: %w", err)
@@ -122,10 +123,10 @@ func listFoot(c *drover.Call, runs []runstore.Run, more bool) {
 			unfinished++
 		}
 		if r.State == runstore.Interrupted {
-			c.Notice("Run %s was interrupted: its runner, %s, has not been heard of. Go on with it: %s", batch.Short(r.ID), printable(r.Owner), resumeLine(c, r))
+			c.Notice("Run %s was interrupted: its runner, %s, has not been heard of. Go on with it: %s", batch.Short(r.ID), term.Printable(r.Owner), resumeLine(c, r))
 		}
 	}
-	text := plural(int64(len(runs)), "run")
+	text := term.Counted(int64(len(runs)), "run")
 	if more {
 		text = "The newest " + text + " (--limit)"
 	}

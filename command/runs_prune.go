@@ -9,6 +9,7 @@ import (
 
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/internal/runstore"
+	"github.com/drover-dev/drover/internal/term"
 )
 
 func runsPrune() *drover.Command {
@@ -42,34 +43,34 @@ func prune(ctx context.Context, c *drover.Call, age time.Duration) error {
 	case err != nil:
 		return unusable(err)
 	}
-	old, err := countOld(ctx, c.DB(), age)
+	old, canUndo, err := store.CountPrunable(ctx, age)
 	switch {
 	case err != nil:
 		return err
-	case old.runs == 0:
+	case old == 0:
 		nothing(c, "Nothing to delete: no run has been finished for longer than %s.", age)
 		return nil
 	case c.DryRun():
-		c.Did(drover.Deleted, "%s", pruned(c, old.runs))
+		c.Did(drover.Deleted, "%s", pruned(c, old))
 		return nil
 	}
-	facts := drover.Facts{Action: "permanently delete", Count: old.runs, What: "old runs with all that is stored of them"}
-	if old.undoable > 0 {
-		facts.Cascades = []drover.Cascade{{Action: "give up the undo of", Count: old.undoable, What: "of them"}}
+	facts := drover.Facts{Action: "permanently delete", Count: old, What: "old runs with all that is stored of them"}
+	if canUndo > 0 {
+		facts.Cascades = []drover.Cascade{{Action: "give up the undo of", Count: canUndo, What: "of them"}}
 	}
 	if err := c.Confirm(ctx, facts); err != nil {
 		return err
 	}
 	n, err := store.Prune(ctx, age)
 	if err != nil {
-		return drover.Errorf("%w; %s deleted", err, plural(n, "run")).Try("run it again: it goes on")
+		return drover.Errorf("%w; %s deleted", err, term.Counted(n, "run")).Try("run it again: it goes on")
 	}
 	c.Did(drover.Deleted, "%s", pruned(c, n))
 	return nil
 }
 
 func pruned(c *drover.Call, n int64) string {
-	return plural(n, "old run") + " from " + c.DB().Alias() + "."
+	return term.Counted(n, "old run") + " from " + c.DB().Alias() + "."
 }
 
 // nothing says that there is nothing to do. A dry run has not done that nothing either, so the sentence is the same.

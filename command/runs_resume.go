@@ -11,6 +11,7 @@ import (
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/internal/runstore"
+	"github.com/drover-dev/drover/internal/term"
 )
 
 func runsResume() *drover.Command {
@@ -50,7 +51,7 @@ func resume(ctx context.Context, c *drover.Call) error {
 	case run.State.Finished():
 		return finished(run, "resume")
 	case run.Live() && run.Request == runstore.RequestPause:
-		if err := store.Resume(ctx, run.ID, person()); err != nil {
+		if err := store.Resume(ctx, run.ID, runstore.Person()); err != nil {
 			return stateError(err)
 		}
 		now := *run
@@ -154,7 +155,7 @@ func invoke(ctx context.Context, c *drover.Call, run *runstore.Run, words []stri
 	if c.Flags().Changed("no-input") {
 		words = beforeArguments(words, []string{"--no-input"})
 	}
-	c.Notice("%s %s", c.Program(), printable(shellLine(words)))
+	c.Notice("%s %s", c.Program(), term.Printable(shellLine(words)))
 	err := c.Invoke(ctx, words...)
 	var unknown *drover.UnknownCommandError
 	if !errors.As(err, &unknown) || len(run.CommandLine) == 0 || run.CommandLine[0] == c.Program() {

@@ -77,7 +77,7 @@ type setDocument struct {
 
 func change(ctx context.Context, c *drover.Call, store *runstore.Store, run *runstore.Run, changes []optionChange) error {
 	for _, x := range changes {
-		old, err := store.Set(ctx, run.ID, x.name, x.value, person())
+		old, err := store.Set(ctx, run.ID, x.name, x.value, runstore.Person())
 		if err != nil {
 			return stateError(fmt.Errorf("set %s: %w", x.name, err))
 		}
@@ -88,10 +88,10 @@ func change(ctx context.Context, c *drover.Call, store *runstore.Store, run *run
 		if old == "" {
 			old = "none"
 		}
-		c.Line("%s  %s -> %s", x.name, printable(old), x.value)
+		c.Line("%s  %s -> %s", x.name, term.Printable(old), x.value)
 	}
 	if run.Live() {
-		c.Notice("%s follows within about a second.", printable(run.Owner))
+		c.Notice("%s follows within about a second.", term.Printable(run.Owner))
 	} else {
 		c.Notice("Nobody works on run %s now; it counts when it is resumed: %s", batch.Short(run.ID), resumeLine(c, *run))
 	}

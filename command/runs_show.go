@@ -138,13 +138,13 @@ func (d *details) text(c *drover.Call) string {
 func (d *details) origin(b *sheet) {
 	r := d.run
 	if len(r.CommandLine) > 0 {
-		b.line("Command", "%s", printable(shellLine(r.CommandLine)))
+		b.line("Command", "%s", term.Printable(shellLine(r.CommandLine)))
 	} else {
 		b.line("Command", "%s, begun from code", r.Command)
 	}
 	label := "Arguments"
 	for _, a := range r.Arguments {
-		b.line(label, "%s = %s", a.Name, printable(a.Value))
+		b.line(label, "%s = %s", a.Name, term.Printable(a.Value))
 		label = ""
 	}
 	switch {
@@ -164,17 +164,17 @@ func (d *details) standing(b *sheet) {
 	text := stateText(r)
 	switch {
 	case r.Waiting != "":
-		text += ": " + printable(r.Waiting)
+		text += ": " + term.Printable(r.Waiting)
 	case r.Error != "":
-		text += ": " + printable(r.Error)
+		text += ": " + term.Printable(r.Error)
 	}
 	b.line("State", "%s", text)
 	b.line("Attempts", "%d", r.Attempt)
 	switch {
 	case r.Live():
-		b.line("Runner", "%s", printable(r.Owner))
+		b.line("Runner", "%s", term.Printable(r.Owner))
 	case r.State == runstore.Interrupted:
-		b.line("Runner", "%s, not heard of since its lease has run out; anybody can go on", printable(r.Owner))
+		b.line("Runner", "%s, not heard of since its lease has run out; anybody can go on", term.Printable(r.Owner))
 	}
 }
 
@@ -189,7 +189,7 @@ func (d *details) progress(b *sheet, c *drover.Call) {
 	if r.Planned > 0 {
 		text += " (" + term.Percent(n.Done, r.Planned) + ")"
 	}
-	b.line("Done", "%s in %s   read %s   set aside %s   retries %s", text, plural(n.Batches, "batch"), drover.Count(n.Read),
+	b.line("Done", "%s in %s   read %s   set aside %s   retries %s", text, term.Counted(n.Batches, "batch"), drover.Count(n.Read),
 		drover.Count(n.Quarantined), drover.Count(n.Retries))
 	if rate, ok := rowRate(r, n, c.Now()); ok {
 		b.line("Rate", "%s rows/s average", drover.Count(int64(rate+0.5)))
@@ -203,14 +203,14 @@ func (d *details) progress(b *sheet, c *drover.Call) {
 	}
 	label = "Options"
 	for _, name := range slices.Sorted(maps.Keys(r.Options)) {
-		b.line(label, "%s = %s", name, printable(r.Options[name]))
+		b.line(label, "%s = %s", name, term.Printable(r.Options[name]))
 		label = ""
 	}
 	switch {
 	case r.State == runstore.Undone:
-		b.line("Undo", "undone; %s kept", plural(d.images, "row image"))
+		b.line("Undo", "undone; %s kept", term.Counted(d.images, "row image"))
 	case r.Undo:
-		b.line("Undo", "%s kept: %s undo %s", plural(d.images, "row image"), c.Program(), batch.Short(r.ID))
+		b.line("Undo", "%s kept: %s undo %s", term.Counted(d.images, "row image"), c.Program(), batch.Short(r.ID))
 	}
 }
 
@@ -245,7 +245,7 @@ func (d *details) shardsText(phase int) string {
 // times says when it all was.
 func (d *details) times(b *sheet, c *drover.Call) {
 	r, now := d.run, c.Now()
-	b.line("Created", "%s by %s with %s", timeText(r.CreatedAt, now), printable(r.CreatedBy), printable(r.Build))
+	b.line("Created", "%s by %s with %s", timeText(r.CreatedAt, now), term.Printable(r.CreatedBy), term.Printable(r.Build))
 	if r.StartedAt.IsZero() {
 		return
 	}
@@ -279,7 +279,7 @@ func (d *details) timeline(b *sheet, c *drover.Call) {
 	b.WriteString("\nEvents\n")
 	g := grid{}
 	for _, e := range d.events {
-		g.add(timeText(e.At, c.Now())+e.At.In(c.Now().Location()).Format(":05"), e.Type, printable(e.Actor), printable(e.Text))
+		g.add(timeText(e.At, c.Now())+e.At.In(c.Now().Location()).Format(":05"), e.Type, term.Printable(e.Actor), term.Printable(e.Text))
 	}
 	b.WriteString(indent(g.String()))
 }

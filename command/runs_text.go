@@ -29,7 +29,7 @@ func fullTitle(r runstore.Run) string {
 		case r.UndoOf != "" && a.Name == "run":
 			words = append(words, batch.Short(a.Value))
 		case a.Name == "table" || strings.HasPrefix(a.Name, "argument "):
-			words = append(words, printable(a.Value))
+			words = append(words, term.Printable(a.Value))
 		case a.Value == "true":
 			rest = append(rest, a.Name)
 		default:
@@ -48,7 +48,7 @@ func quoteText(text string) string {
 	if text == "" || strings.ContainsAny(text, " \t\n\"") {
 		return strconv.Quote(text)
 	}
-	return printable(text)
+	return term.Printable(text)
 }
 
 // cutText cuts a text to a width.
@@ -74,7 +74,7 @@ func stateText(r runstore.Run) string {
 
 // doneText is how far a run is: a share of the rows while that says something, else their number.
 func doneText(r runstore.Run, c runstore.Counters) string {
-	text := plural(c.Done, "row")
+	text := term.Counted(c.Done, "row")
 	if r.State != runstore.Succeeded && r.State != runstore.Undone && r.Planned > 0 {
 		text = term.Percent(c.Done, r.Planned)
 	}

@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/drover-dev/drover"
@@ -33,6 +32,7 @@ drover undo 01JD8ZK2`,
 		Complete: completeRuns(undoable),
 		Run: func(ctx context.Context, c *drover.Call) error {
 			u := &undo{call: c, store: runstore.New(c.DB()), screen: batch.NewScreen(c, drover.Restored)}
+			u.screen.SameLine()
 			return u.run(ctx)
 		},
 	}
@@ -48,7 +48,7 @@ type undo struct {
 
 	of    *runstore.Run
 	plan  *batch.Plan
-	kinds []journalled
+	kinds []runstore.Journalled
 }
 
 func (u *undo) run(ctx context.Context) (err error) {
@@ -68,12 +68,12 @@ func (u *undo) run(ctx context.Context) (err error) {
 	}
 	o := batch.Options{
 		BatchSize: c.BatchSize(), CommandLine: c.CommandLine(map[string]string{"no-input": ""}), Stopping: c.Stopping(), Now: c.Now,
-		Observe: u.screen.Observe, By: person(),
+		Observe: u.screen.Observe,
 	}
 	if u.plan, err = batch.PlanUndo(ctx, c.DB(), u.of.ID, o); err != nil {
 		return err
 	}
-	if u.kinds, err = countJournal(ctx, c.DB(), u.of.ID); err != nil {
+	if u.kinds, err = u.store.CountJournal(ctx, u.of.ID); err != nil {
 		return err
 	}
 	u.screen.Begin(u.plan)
@@ -103,7 +103,7 @@ func (u *undo) left() int64 { return u.plan.Rows - u.plan.Done }
 
 // amount is the sentence of a dry run, without its verb; batch says the same when it is done.
 func (u *undo) amount() string {
-	return plural(u.left(), "row") + " in " + plural(u.plan.Batches, "batch") + " on " + u.call.DB().Alias() + "."
+	return term.Counted(u.left(), "row") + " in " + term.Counted(u.plan.Batches, "batch") + " on " + u.call.DB().Alias() + "."
 }
 
 // undoDocument is the plan of an undo.
@@ -153,7 +153,7 @@ func (u *undo) document() undoDocument {
 		UndoOf: u.of.ID, RunID: p.RunID, Rows: p.Rows, Done: p.Done, BatchSize: p.Size, Batches: p.Batches, Changes: []undoneChange{},
 	}
 	for _, k := range u.kinds {
-		d.Changes = append(d.Changes, undoneChange{unquotedTable(k.table), k.op, k.rows})
+		d.Changes = append(d.Changes, undoneChange{unquotedTable(k.Table), k.Op, k.Rows})
 	}
 	return d
 }
@@ -179,8 +179,8 @@ func (u *undo) text() string {
 	} {
 		label := kind.label
 		for _, k := range u.kinds {
-			if k.op == kind.op {
-				b.line(label, "%s of %s, which %s", plural(k.rows, "row"), printable(unquotedTable(k.table)), kind.what)
+			if k.Op == kind.op {
+				b.line(label, "%s of %s, which %s", term.Counted(k.Rows, "row"), term.Printable(unquotedTable(k.Table)), kind.what)
 				label = ""
 			}
 		}
@@ -196,27 +196,10 @@ func (u *undo) text() string {
 // unquotedTable is a table's name as people write it.
 func unquotedTable(name string) string { return strings.NewReplacer(`"`, "", "`", "").Replace(name) }
 
-// finish shows how the undo ended. The screen speaks of a run that is resumed and retried by options; an undo is just run again, and what it has left
-// alone stays so.
+// finish shows how the undo ended. What it has left alone stays so: it is listed, and not to be retried.
 func (u *undo) finish(ctx context.Context, res *batch.Result, err error) error {
-	c := u.call
-	err = u.screen.Finish(ctx, res, err)
-	if res == nil {
-		return err
-	}
-	again := c.ShellLine(map[string]string{"again": "", "resume": batch.Short(res.RunID)})
-	switch e := err.(type) { //nolint:errorlint // these are the screen's own, which nothing wraps
-	case *drover.StopError:
-		if e.Resume == again {
-			e.Resume = c.ShellLine(nil)
-		}
-	case *drover.CommandError:
-		if e.Code == drover.ExitPartial {
-			return u.conflicts(ctx, res)
-		}
-		if i := slices.Index(e.Advice, again); i >= 0 {
-			e.Advice[i] = c.ShellLine(nil)
-		}
+	if err = u.screen.Finish(ctx, res, err); drover.ExitCode(err) == drover.ExitPartial {
+		return u.conflicts(ctx, res)
 	}
 	return err
 }
@@ -232,14 +215,14 @@ func (u *undo) conflicts(ctx context.Context, res *batch.Result) error {
 		return err
 	}
 	if !c.JSONOutput() {
-		c.Warning("%s left alone:", plural(res.Quarantined, "row"))
+		c.Warning("%s left alone:", term.Counted(res.Quarantined, "row"))
 		for _, q := range rows {
-			c.Warning("row %s: %s", keyText(q.Key), printable(dialect.OneLine(q.Error)))
+			c.Warning("row %s: %s", keyText(q.Key), term.Printable(dialect.OneLine(q.Error)))
 		}
 		if more := res.Quarantined - int64(len(rows)); more > 0 {
 			c.Warning("… and %d more", more)
 		}
 	}
-	return drover.Exit(drover.ExitPartial, "%s could not be restored", plural(res.Quarantined, "row")).
+	return drover.Exit(drover.ExitPartial, "%s could not be restored", term.Counted(res.Quarantined, "row")).
 		Try("%s runs errors %s    shows them", c.Program(), batch.Short(res.RunID))
 }

@@ -126,17 +126,25 @@ func (w *walk) check(plan *walkPlan) error {
 	return w.call.WorkFound("%d rows of %s match", plan.rows, w.table.FullName())
 }
 
+// refused is why the plan must not be done: the engine's reason, or the statement's.
+func (w *walk) refused(plan *walkPlan) error {
+	if plan.run.Refusal != nil {
+		return plan.run.Refusal
+	}
+	return w.refusal(plan)
+}
+
 // preview is the dry run: the plan is the result.
 func (w *walk) preview(plan *walkPlan) error {
 	c := w.call
 	if c.JSONOutput() {
 		c.JSON(w.document(plan))
-		return w.refusal(plan)
+		return w.refused(plan)
 	}
 	if _, err := fmt.Fprintln(c.Out(), w.block(plan)); err != nil {
 		return fmt.Errorf("print the plan: %w", err)
 	}
-	if err := w.refusal(plan); err != nil {
+	if err := w.refused(plan); err != nil {
 		return err
 	}
 	if plan.nothing() {
@@ -150,7 +158,7 @@ func (w *walk) preview(plan *walkPlan) error {
 
 // rehearse is the stronger dry run: batches are worked and rolled back.
 func (w *walk) rehearse(ctx context.Context, plan *walkPlan) error {
-	if err := w.refusal(plan); err != nil {
+	if err := w.refused(plan); err != nil {
 		return err
 	}
 	if plan.nothing() {
@@ -173,7 +181,7 @@ func (w *walk) execute(ctx context.Context, plan *walkPlan) error {
 		c.Detail(1, "%s", w.block(plan))
 		c.Detail(1, "")
 	}
-	if err := w.refusal(plan); err != nil {
+	if err := w.refused(plan); err != nil {
 		return err
 	}
 	switch {
@@ -233,16 +241,4 @@ func (e *ending) matchText() string {
 		text += ", at end " + drover.Count(*e.left)
 	}
 	return text
-}
-
-// plural writes a count with its noun: 1 row, 2 batches.
-func plural(n int64, noun string) string {
-	switch {
-	case n == 1:
-	case strings.HasSuffix(noun, "ch"):
-		noun += "es"
-	default:
-		noun += "s"
-	}
-	return drover.Count(n) + " " + noun
 }

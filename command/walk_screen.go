@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/internal/keyset"
+	"github.com/drover-dev/drover/internal/term"
 )
 
 // block is the plan as a block of text.
@@ -45,11 +45,11 @@ func (w *walk) runLines(b *strings.Builder, plan *walkPlan) {
 	switch {
 	case plan.run.RunID != "":
 		line(b, "Run", "%s is resumed: %s of %s done, %s left", batch.Short(plan.run.RunID), drover.Count(plan.run.Done),
-			plural(plan.run.Rows, "row"), drover.Count(plan.rows))
+			term.Counted(plan.run.Rows, "row"), drover.Count(plan.rows))
 	case w.options.RetryOf != "":
-		line(b, "Run", "the %s that run %s has set aside", plural(plan.rows, "row"), batch.Short(w.options.RetryOf))
+		line(b, "Run", "the %s that run %s has set aside", term.Counted(plan.rows, "row"), batch.Short(w.options.RetryOf))
 	case plan.rows < plan.matched:
-		line(b, "Limit", "the first %s of them", plural(plan.rows, "row"))
+		line(b, "Limit", "the first %s of them", term.Counted(plan.rows, "row"))
 	}
 }
 
@@ -63,7 +63,7 @@ func warningLines(b *strings.Builder, plan *walkPlan) {
 func (w *walk) tableLine(plan *walkPlan) string {
 	parts := []string{w.table.FullName()}
 	if plan.tableRows >= 0 {
-		rows := plural(plan.tableRows, "row")
+		rows := term.Counted(plan.tableRows, "row")
 		if !plan.tableExact {
 			rows += " (estimate)"
 		}
@@ -76,10 +76,10 @@ func (w *walk) tableLine(plan *walkPlan) string {
 }
 
 func (w *walk) matchLine(plan *walkPlan) string {
-	text := fmt.Sprintf("%s (counted in %s)", plural(plan.matched, "row"), drover.Duration(plan.counted))
+	text := fmt.Sprintf("%s (counted in %s)", term.Counted(plan.matched, "row"), drover.Duration(plan.counted))
 	switch {
 	case w.where == "":
-		text = fmt.Sprintf("all %s (counted in %s)", plural(plan.matched, "row"), drover.Duration(plan.counted))
+		text = fmt.Sprintf("all %s (counted in %s)", term.Counted(plan.matched, "row"), drover.Duration(plan.counted))
 	case plan.matched > 0 && plan.tableRows >= plan.matched:
 		text += fmt.Sprintf("   %.1f %%", float64(plan.matched)/float64(plan.tableRows)*100)
 	}
@@ -105,7 +105,7 @@ func (w *walk) keyRange(first, last keyset.Values) string {
 func keyText(key keyset.Values) string {
 	parts := make([]string, len(key))
 	for i, value := range key {
-		parts[i] = printable(keyset.Text(value))
+		parts[i] = term.Printable(keyset.Text(value))
 		if n, ok := value.(int64); ok {
 			parts[i] = drover.Count(n)
 		}
@@ -120,23 +120,12 @@ const sampleWidth = 40 // of a value of a sample row, but for -v 2
 
 // sampleValue writes one value of a sample row.
 func (w *walk) sampleValue(value any) string {
-	text := printable(strings.TrimRight(keyset.Text(value), " "))
+	text := term.Printable(strings.TrimRight(keyset.Text(value), " "))
 	if runes := []rune(text); w.call.Verbosity() < 2 && len(runes) > sampleWidth {
 		text = string(runes[:sampleWidth-1]) + "…"
 	}
 	if text == "" {
 		return "''"
-	}
-	return text
-}
-
-// printable keeps what stands in a table from moving the cursor or changing colours.
-func printable(text string) string {
-	for _, r := range text {
-		if !unicode.IsPrint(r) {
-			quoted := strconv.Quote(text)
-			return quoted[1 : len(quoted)-1]
-		}
 	}
 	return text
 }

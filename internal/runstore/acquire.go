@@ -145,7 +145,7 @@ func (s *Store) Poll(ctx context.Context, run *Run) (request Request, options ma
 // Waiting notes why the runner waits, which makes the run read as throttled; "" says that it goes on. The error is [ErrFenced] when another runner
 // has taken the run.
 func (s *Store) Waiting(ctx context.Context, run *Run, reason string) error {
-	n, err := s.exec(ctx, `UPDATE "drover_runs" SET "waiting" = ? WHERE "id" = ? AND "token" = ? AND "state" = 'running'`, clean(reason), run.ID, run.Token)
+	n, err := s.exec(ctx, `UPDATE "drover_runs" SET "waiting" = ? WHERE "id" = ? AND "token" = ? AND "state" = 'running'`, Storable(reason), run.ID, run.Token)
 	if err == nil && n == 0 {
 		return ErrFenced
 	}

@@ -8,7 +8,7 @@ import (
 // AddEvent notes what happened to a run. actor is who did it, and text one line about it.
 func (s *Store) AddEvent(ctx context.Context, runID, typ, actor, text string) error {
 	_, err := s.exec(ctx, `INSERT INTO "drover_events" ("run_id", "happened_at", "event_type", "actor", "message") VALUES (?, {now}, ?, ?, ?)`,
-		runID, cut(typ), cut(actor), clean(text))
+		runID, cut(typ), cut(actor), Storable(text))
 	return op("note an event of", runID, err)
 }
 

@@ -18,7 +18,7 @@ func (s *Store) Finish(ctx context.Context, run *Run, state State, errText strin
 	}
 	err := s.atomic(ctx, func(ctx context.Context) error {
 		n, err := s.exec(ctx, `UPDATE "drover_runs" SET "state" = ?, "error" = ?, "owner" = '', "lease_until" = NULL, "waiting" = '', "request" = '',
-			"finished_at" = {now} WHERE "id" = ? AND "token" = ? AND "state" = 'running'`, string(state), clean(errText), run.ID, run.Token)
+			"finished_at" = {now} WHERE "id" = ? AND "token" = ? AND "state" = 'running'`, string(state), Storable(errText), run.ID, run.Token)
 		if err != nil {
 			return err
 		}

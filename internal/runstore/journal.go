@@ -50,3 +50,23 @@ func (s *Store) CountImages(ctx context.Context, runID string) (n int64, err err
 	err = s.each(ctx, `SELECT COUNT(*) FROM "drover_undo" WHERE "run_id" = ?`, []any{runID}, func(scan scan) error { return scan(&n) })
 	return n, op("count the journal of", runID, err)
 }
+
+// Journalled is how many changes of one kind a run has journalled for one table.
+type Journalled struct {
+	Table string // as keyset.TableName quotes it
+	Op    string // "update", "delete" or "create"
+	Rows  int64
+}
+
+// CountJournal counts a run's images by table and kind, sorted.
+func (s *Store) CountJournal(ctx context.Context, runID string) ([]Journalled, error) {
+	var all []Journalled
+	err := s.each(ctx, `SELECT "table_name", "op", COUNT(*) FROM "drover_undo" WHERE "run_id" = ?
+		GROUP BY "table_name", "op" ORDER BY "table_name", "op"`, []any{runID}, func(scan scan) error {
+		var j Journalled
+		err := scan(&j.Table, &j.Op, &j.Rows)
+		all = append(all, j)
+		return err
+	})
+	return all, op("count the journal of", runID, err)
+}

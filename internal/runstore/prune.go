@@ -30,13 +30,25 @@ func (s *Store) Prune(ctx context.Context, age time.Duration) (runs int64, err e
 	}
 }
 
+// prunable holds for the runs that may be deleted; its parameter is their age in milliseconds, negative.
+const prunable = `"old"."state" IN ('succeeded', 'cancelled', 'undone') AND "old"."finished_at" < {after} AND NOT EXISTS (
+	SELECT 1 FROM "drover_runs" AS "later" WHERE ("later"."undo_of" = "old"."id" OR "later"."retry_of" = "old"."id")
+	AND "later"."state" NOT IN ('succeeded', 'cancelled', 'undone'))`
+
+// CountPrunable returns how many runs [Store.Prune] would delete, and how many of them could still be undone.
+func (s *Store) CountPrunable(ctx context.Context, age time.Duration) (runs, undoable int64, err error) {
+	err = s.each(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN "old"."undoable" AND "old"."state" <> 'undone' THEN 1 ELSE 0 END), 0)
+		FROM "drover_runs" AS "old" WHERE `+prunable, []any{-milliseconds(age)}, func(scan scan) error { return scan(&runs, &undoable) })
+	if err != nil {
+		err = fmt.Errorf("count old runs: %w", err)
+	}
+	return runs, undoable, err
+}
+
 // expired returns some of the runs that may be deleted.
 func (s *Store) expired(ctx context.Context, age time.Duration) ([]string, error) {
 	var ids []string
-	err := s.each(ctx, `SELECT "old"."id" FROM "drover_runs" AS "old"
-		WHERE "old"."state" IN ('succeeded', 'cancelled', 'undone') AND "old"."finished_at" < {after} AND NOT EXISTS (
-			SELECT 1 FROM "drover_runs" AS "later" WHERE ("later"."undo_of" = "old"."id" OR "later"."retry_of" = "old"."id")
-			AND "later"."state" NOT IN ('succeeded', 'cancelled', 'undone'))
+	err := s.each(ctx, `SELECT "old"."id" FROM "drover_runs" AS "old" WHERE `+prunable+`
 		ORDER BY "old"."created_at", "old"."id" LIMIT 100`, []any{-milliseconds(age)}, func(scan scan) error {
 		var id string
 		err := scan(&id)

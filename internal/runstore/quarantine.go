@@ -18,7 +18,7 @@ func (s *Store) AddQuarantined(ctx context.Context, rows []Quarantined) error {
 	err := s.inserted(ctx, quarantineRows, len(rows), func(args []any, i int) ([]any, error) {
 		q := rows[i]
 		k, err := encodeKey(q.Key)
-		return append(args, q.RunID, q.Phase, q.Shard, k, clean(q.Error), cut(q.Kind), clean(q.Input), q.Attempts, q.Retried), err
+		return append(args, q.RunID, q.Phase, q.Shard, k, Storable(q.Error), cut(q.Kind), Storable(q.Input), q.Attempts, q.Retried), err
 	})
 	if err != nil {
 		return fmt.Errorf("store rows that were set aside: %w", err)

@@ -127,16 +127,16 @@ func encodeJSON(v any) (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), nil
 }
 
-// clean makes a text storable: what a database driver or a user's row puts into an error may be no UTF-8 or hold a NUL, which PostgreSQL does not
+// Storable makes a text one that every database stores: what a database driver or a user's row puts into an error may be no UTF-8 or hold a NUL, which PostgreSQL does not
 // store, and a run that cannot note why it failed would be worse than a sign that is lost.
-func clean(text string) string {
+func Storable(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }
 
-// cut is clean for a column of 255 characters.
+// cut is Storable for a column of 255 characters.
 func cut(text string) string {
 	const most = 255
-	text = clean(text)
+	text = Storable(text)
 	if utf8.RuneCountInString(text) <= most {
 		return text
 	}

@@ -3,7 +3,9 @@ package term
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Count writes n with thousands separators: 318240 is "318,240".
@@ -24,6 +26,31 @@ func Count(n int64) string {
 		out = append(out, digits[i:i+3]...)
 	}
 	return string(out)
+}
+
+// Plural is the noun as it stands behind n: row, rows, batches.
+func Plural(n int64, noun string) string {
+	switch {
+	case n == 1:
+		return noun
+	case strings.HasSuffix(noun, "ch"):
+		return noun + "es"
+	}
+	return noun + "s"
+}
+
+// Counted writes a number with its noun: "1 row", "318,240 rows".
+func Counted(n int64, noun string) string { return Count(n) + " " + Plural(n, noun) }
+
+// Printable keeps what stands in a database from moving the cursor or changing colours.
+func Printable(text string) string {
+	for _, r := range text {
+		if !unicode.IsPrint(r) {
+			quoted := strconv.Quote(text)
+			return quoted[1 : len(quoted)-1]
+		}
+	}
+	return text
 }
 
 // Clock writes a running time the way a stopwatch does: "0:40", "12:05", "1:02:03". Fractions of a second are dropped.

@@ -17,6 +17,25 @@ func TestCount(t *testing.T) {
 	}
 }
 
+func TestCounted(t *testing.T) {
+	for want, got := range map[string]string{
+		"0 rows": Counted(0, "row"), "1 row": Counted(1, "row"), "318,240 rows": Counted(318240, "row"),
+		"1 batch": Counted(1, "batch"), "2 batches": Counted(2, "batch"),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{"Käse 7": "Käse 7", "a\x1b[2J": `a\x1b[2J`, "two\nlines": `two\nlines`, "": ""} {
+		if got := Printable(text); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestClockAndDuration(t *testing.T) {
 	for _, tt := range []struct {
 		d               time.Duration

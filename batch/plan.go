@@ -93,7 +93,7 @@ func (r *runner) planOf(ctx context.Context) (*Plan, error) {
 			return nil, err
 		}
 		p.RunID, p.Rows, p.Done = r.current.ID, r.current.Planned, total.Done
-		if s, ok := r.source.(sharer); r.current.Live() && !(ok && s.shared()) {
+		if r.current.Live() && !r.shared() {
 			p.Refusal = &LockedError{RunID: r.current.ID, Owner: r.current.Owner}
 		}
 		if left = -1; p.Rows >= 0 {

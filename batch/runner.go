@@ -165,11 +165,16 @@ func (r *runner) makePlan(ctx context.Context) (*Plan, error) {
 	}
 }
 
+// shared reports whether several runs may work on the source at a time.
+func (r *runner) shared() bool {
+	s, ok := r.source.(sharer)
+	return ok && s.shared()
+}
+
 // nextSlot moves on to the next of the runs that may work on the source at a time, where there may be several: each has an identity of its
 // own, so that the run of a runner that has died is resumed by the next one that begins.
 func (r *runner) nextSlot() bool {
-	s, ok := r.source.(sharer)
-	if !ok || !s.shared() || r.settings.Resume != "" {
+	if !r.shared() || r.settings.Resume != "" {
 		return false
 	}
 	r.slot++

@@ -57,7 +57,9 @@ func (r *runner) transaction(ctx context.Context, w *work, size int, cause error
 		}
 		return r.checkpoint(ctx, w, progress)
 	}, db.Durable())
-	if err != nil && judge(err) != committed && judge(err) != unknown {
+	switch verdict := judge(err); {
+	case err == nil, verdict == committed, verdict == unknown, verdict == fenced: // the batch may be committed
+	default:
 		r.failures.release(admitted)
 	}
 	return progress, err

@@ -59,15 +59,12 @@ func (r *runner) batch(ctx context.Context, sh *shard) error {
 // neither when it should be tried again.
 func (r *runner) failed(ctx context.Context, t *trial, progress runstore.Progress, err error) (done bool, _ error) {
 	switch judge(err) {
-	case fenced:
-		r.loseRun()
-		return false, ErrTakenOver
 	case committed:
 		if failed := r.committed(ctx, t, progress, r.now().Sub(t.began)); failed != nil {
 			return true, failed
 		}
 		return true, r.batchError(t, err)
-	case unknown:
+	case unknown, fenced:
 		return r.outcome(ctx, t, progress)
 	case hopeless:
 		if tooMany, ok := errors.AsType[*TooManyErrors](err); ok {
@@ -156,7 +153,8 @@ func (r *runner) search(ctx context.Context, t *trial, err error) error {
 	return nil
 }
 
-// outcome finds out whether a COMMIT whose answer was lost has happened. Reload waits until the server has decided.
+// outcome finds out what has become of a batch whose COMMIT got no answer, or was refused because the shard is not as this runner has it:
+// the run was taken over, or an earlier attempt whose answer was lost has been committed after all.
 func (r *runner) outcome(ctx context.Context, t *trial, progress runstore.Progress) (done bool, _ error) {
 	for {
 		fresh, err := r.store.Reload(ctx, &t.shard.Shard)
@@ -176,7 +174,7 @@ func (r *runner) outcome(ctx context.Context, t *trial, progress runstore.Progre
 			t.retried = "lost answer"
 			return false, r.pause(ctx, t, db.ErrOutcomeUnknown, 0)
 		}
-		r.caughtUp(t, fresh)
+		r.caughtUp(t, progress, fresh)
 		return true, nil
 	}
 }
@@ -190,10 +188,11 @@ func (r *runner) reconnectOr(ctx context.Context, t *trial, err error) error {
 	return r.batchError(t, err)
 }
 
-// caughtUp takes over what an attempt whose answer was lost has committed.
-func (r *runner) caughtUp(t *trial, fresh runstore.Shard) {
-	rows := fresh.Counters.Done - t.shard.Counters.Done
-	r.tally.add(rows, fresh.Quarantined-t.shard.Quarantined)
+// caughtUp takes over what an attempt whose answer was lost has committed; progress is that of the last one.
+func (r *runner) caughtUp(t *trial, progress runstore.Progress, fresh runstore.Shard) {
+	rows, aside := fresh.Counters.Done-t.shard.Counters.Done, fresh.Quarantined-t.shard.Quarantined
+	r.tally.add(rows, aside)
+	r.failures.release(progress.Quarantined - aside)
 	t.shard.Shard = fresh
 	r.emit(Event{
 		Type: EventBatch, Batch: t.number, Range: r.pageText(t.work), Rows: rows, Done: r.tally.total(), Total: r.plan.Rows,

@@ -137,22 +137,29 @@ func (tx *transaction) commit(ctx context.Context) ([]hook, error) {
 		tx.end(ctx)
 		return tx.hooks, nil
 	}
-	if sent && tx.db.outcomeUnknown(err) {
+	refused, isRefused := errors.AsType[noRow](err)
+	if sent && !isRefused && tx.db.outcomeUnknown(err) {
 		tx.discard = true
 		tx.end(ctx)
 		return nil, fmt.Errorf("%w: %w", ErrOutcomeUnknown, tx.db.wrap("commit", err))
 	}
 	// PostgreSQL has ended the transaction, SQLite keeps it open after SQLITE_BUSY: the rollback makes both sure.
 	tx.rollback(ctx)
+	if isRefused {
+		return nil, refused.error
+	}
 	return nil, tx.db.wrap("commit", err)
 }
 
 // sendCommit and sendRollback end the transaction, through pgx where the connection runs on it: so pgx knows that its
-// transaction is over, and refuses large objects that are used later.
+// transaction is over, and refuses large objects that are used later. Beside a last UPDATE there are no large objects.
 func (tx *transaction) sendCommit(ctx context.Context) error {
 	ctx, cancel := tx.closingContext(ctx, commitTimeout)
 	defer cancel()
-	if tx.native != nil {
+	switch {
+	case tx.last != nil:
+		return tx.commitWithLast(ctx)
+	case tx.native != nil:
 		return tx.native.Commit(ctx)
 	}
 	return dialect.Exec(ctx, tx.conn, "COMMIT")

@@ -192,8 +192,14 @@ func (t *pgxTx) Rollback(ctx context.Context) error {
 // Conn returns nil; see [DB.PGX].
 func (t *pgxTx) Conn() *pgx.Conn { return nil }
 
-// LargeObjects returns the transaction's large objects.
-func (t *pgxTx) LargeObjects() pgx.LargeObjects { return t.tx.native.LargeObjects() }
+// LargeObjects returns the transaction's large objects. After the end of the block they are the zero value, which cannot be used.
+func (t *pgxTx) LargeObjects() pgx.LargeObjects {
+	t.tx.largeObjects.Store(true)
+	if t.tx.ended.Load() {
+		return pgx.LargeObjects{}
+	}
+	return t.tx.native.LargeObjects()
+}
 
 // Exec runs a statement.
 func (t *pgxTx) Exec(ctx context.Context, query string, args ...any) (tag pgconn.CommandTag, err error) {

@@ -38,6 +38,8 @@ type transaction struct {
 	// transaction is ended by statements, as on the other databases.
 	native pgx.Tx
 
+	largeObjects atomic.Bool // were handed out
+
 	active atomic.Bool // a statement is under way; a second goroutine is refused, not queued
 	ended  atomic.Bool
 
@@ -47,6 +49,8 @@ type transaction struct {
 	number int             // of the last savepoint, for its name
 	tally  dialect.Tally   // counts the changed rows of a dry run; else nil
 	undone dialect.Changes // counted by tally, but rolled back with a savepoint
+
+	last *LastUpdate // goes with COMMIT; else nil
 
 	after   []string // statements that give the connection back its settings
 	discard bool     // the connection must not go back to the pool

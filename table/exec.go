@@ -22,27 +22,11 @@ func affect(ctx context.Context, conn *db.DB, st statement) (n int64, err error)
 	err = conn.Exchange(ctx, dialect.Exchange{
 		Query: st.sql,
 		Send: func(ctx context.Context, live dialect.Live) (int64, error) {
-			n, err = affectLive(ctx, live, st)
+			n, err = live.Exec(ctx, st.sql, st.args)
 			return n, err
 		},
 	})
 	return n, err
-}
-
-func affectLive(ctx context.Context, live dialect.Live, st statement) (int64, error) {
-	if live.PGX != nil {
-		tag, err := live.PGX.Exec(ctx, st.sql, st.args...)
-		return tag.RowsAffected(), err
-	}
-	args, err := dialect.Args(live.Conn, st.args)
-	if err != nil {
-		return 0, err
-	}
-	result, err := dialect.ExecArgs(ctx, live.Conn, st.sql, args)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
 }
 
 // ownError takes off what package db says around an error of this package, which says all itself.

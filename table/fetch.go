@@ -39,7 +39,7 @@ func (f *fetching) run(ctx context.Context, conn *db.DB) error {
 		return nil
 	}
 	err := f.send(ctx, conn)
-	if stale(err) && !conn.InBlock(ctx) { // pgx has dropped the plan with the error; no row was read
+	if dialect.Stale(err) && !conn.InBlock(ctx) { // pgx has dropped the plan with the error; no row was read
 		err = f.send(ctx, conn)
 	}
 	return ownError(err)

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/drover-dev/drover/internal/cell"
+	"github.com/drover-dev/drover/internal/dialect"
 	"github.com/drover-dev/drover/internal/pgbinary"
 )
 
@@ -46,16 +47,10 @@ func sendNative(ctx context.Context, pc *pgx.Conn, sql string, oids []uint32, pa
 		}
 	}
 	tag, err := reader.Close()
-	if err != nil && prepared && stale(err) {
+	if err != nil && prepared && dialect.Stale(err) {
 		_ = pc.Deallocate(ctx, sql) // so that the next try prepares it anew
 	}
 	return tag.RowsAffected(), errors.Join(err, rowErr)
-}
-
-// stale reports whether a prepared statement no longer fits the table: its result type has changed, or a pooler has lost it.
-func stale(err error) bool {
-	pe, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (pe.Code == "0A000" || pe.Code == "26000")
 }
 
 // arrays are the parameters of a statement with unnest: for each column an array of all its values, in PostgreSQL's binary format. They are

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Exchange is one or several statements that are sent on a live driver connection as one step of its owner, for shapes that
@@ -34,6 +35,30 @@ type Live struct {
 	// Keep leaves something open on the connection after the exchange, a prepared statement say, which the owner closes at the end of the
 	// transaction unless it was closed and forgotten before. It is nil where the connection is not kept between exchanges.
 	Keep func(io.Closer) (forget func())
+}
+
+// Exec sends a statement with parameters and returns the number of rows that it affected.
+func (l Live) Exec(ctx context.Context, query string, args []any) (int64, error) {
+	if l.PGX != nil {
+		tag, err := l.PGX.Exec(ctx, query, args...)
+		return tag.RowsAffected(), err
+	}
+	checked, err := Args(l.Conn, args)
+	if err != nil {
+		return 0, err
+	}
+	result, err := ExecArgs(ctx, l.Conn, query, checked)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// Stale reports whether err is that of a statement prepared by pgx which must be prepared anew: its result type has changed, or a pooler has
+// lost it.
+func Stale(err error) bool {
+	pe, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pe.Code == "0A000" || pe.Code == "26000")
 }
 
 // QueryRows sends a query on a driver connection. Where the driver takes no query with parameters as text, or where prepare asks for it, it

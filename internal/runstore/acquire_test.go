@@ -163,7 +163,7 @@ func testAcquireWaitsForBatch(t *testing.T, w, other *world) {
 	var got []runstore.Shard
 	waiting := w.waiting(t)
 	noError(t, w.conn.Atomic(t.Context(), func(ctx context.Context) error {
-		noError(t, w.Checkpoint(ctx, &shards[1], runstore.Progress{Rows: 5, Reached: keyset.Values{int64(5)}}))
+		noError(t, w.runCheckpoint(ctx, &shards[1], runstore.Progress{Rows: 5, Reached: keyset.Values{int64(5)}}))
 		go func() {
 			var err error
 			run, got, err = other.Acquire(t.Context(), id, "b", lease)
@@ -242,6 +242,7 @@ func testAcquireUnderLoad(t *testing.T, w *world) {
 						if err != nil {
 							return err
 						}
+						shards[i].Apply(runstore.Progress{Rows: 1})
 						select {
 						case begun <- struct{}{}:
 						default:

@@ -117,7 +117,10 @@ func (m *machine) checkpoint() {
 	}
 	undo := rapid.IntRange(0, 3).Draw(m.T, "undo") == 0
 	err := m.w.conn.Atomic(m.ctx, func(ctx context.Context) error {
-		if err := m.w.Checkpoint(ctx, sh, p); err != nil || !undo {
+		if !undo {
+			return m.w.Checkpoint(ctx, sh, p)
+		}
+		if err := m.w.runCheckpoint(ctx, sh, p); err != nil {
 			return err
 		}
 		return errUndo

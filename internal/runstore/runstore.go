@@ -194,7 +194,7 @@ var (
 	ErrNewer = errors.New("the drover tables belong to a newer version")
 	// ErrNoRun says that there is no such run.
 	ErrNoRun = errors.New("no such run")
-	// ErrFenced says that another runner has taken the run: nothing may be committed with this token any more.
+	// ErrFenced says that another runner has taken the run: nothing may be committed with this token any more. See also Checkpoint.
 	ErrFenced = errors.New("another runner has taken over the run")
 	// ErrState says that the run's state does not allow the change.
 	ErrState = errors.New("the run's state does not allow it")

@@ -2,6 +2,7 @@ package runstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -110,28 +111,25 @@ func (s *Store) phaseRefused(ctx context.Context, run *Run, phase int) error {
 
 const checkpointText = `UPDATE "drover_shards" SET "reached_key" = COALESCE(?, "reached_key"), "done" = ("done" OR ?), "batches" = "batches" + ?,
 	"rows_read" = "rows_read" + ?, "rows_done" = "rows_done" + ?, "rows_quarantined" = "rows_quarantined" + ?, "retries" = "retries" + ?,
-	"busy_us" = "busy_us" + ? WHERE "run_id" = ? AND "phase" = ? AND "shard" = ? AND "token" = ?`
+	"busy_us" = "busy_us" + ? WHERE "run_id" = ? AND "phase" = ? AND "shard" = ? AND "token" = ? AND "batches" = ?`
 
-// Checkpoint notes in the context's block what the block's batch adds to its shard, with one UPDATE. The error is [ErrFenced] when another
-// runner has taken the run: the block must be rolled back then, as it is when its function returns the error. Outside a block it is
-// [db.ErrNoBlock]. The shard in hand stays as it is, for the block may yet fail; see [Shard.Apply].
+// Checkpoint notes in the context's block what the block's batch adds to its shard, with one UPDATE. The error is [ErrFenced] when the shard
+// is not as the runner has it in hand: another runner has taken the run, or an attempt at the same batch whose answer was lost has been
+// committed after all; [Store.Reload] tells which. The block must be rolled back then, as it is when its function returns the error. On
+// PostgreSQL the UPDATE goes with the COMMIT of an outermost block, so ErrFenced is the block's error there. Outside a block it is [db.ErrNoBlock].
+// The shard in hand stays as it is, for the block may yet fail; see [Shard.Apply].
 func (s *Store) Checkpoint(ctx context.Context, sh *Shard, p Progress) error {
-	if !s.conn.InBlock(ctx) {
-		return db.ErrNoBlock
-	}
 	reached, err := encodeKey(p.Reached)
 	if err != nil {
 		return op("checkpoint", sh.RunID, err)
 	}
-	n, err := s.conn.ExecRows(ctx, s.checkpointSQL, reached, p.Done, p.batches(), p.Read, p.Rows, p.Quarantined, p.Retries, p.Busy.Microseconds(),
-		sh.RunID, sh.Phase, sh.Number, sh.Token)
-	switch {
-	case err != nil:
-		return op("checkpoint", sh.RunID, err)
-	case n == 0:
-		return ErrFenced
+	err = s.conn.SendLast(ctx, db.LastUpdate{Query: s.checkpointSQL, NoRow: ErrFenced, Args: []any{
+		reached, p.Done, p.batches(), p.Read, p.Rows, p.Quarantined, p.Retries, p.Busy.Microseconds(), sh.RunID, sh.Phase, sh.Number, sh.Token, sh.Batches,
+	}})
+	if errors.Is(err, ErrFenced) {
+		return err
 	}
-	return nil
+	return op("checkpoint", sh.RunID, err)
 }
 
 func (p Progress) batches() int64 {
@@ -156,8 +154,10 @@ func (sh *Shard) Apply(p Progress) {
 }
 
 // Reload reads a shard afresh, to find out whether a COMMIT with unknown outcome has happened: its Batches are higher then. The lost
-// transaction may still be about to commit on the server, where it has the shard's row locked; so Reload locks the row itself, which waits
-// until that is decided, and must be called outside the block of the batch. The error is [ErrFenced] when another runner has taken the run.
+// transaction may still be about to commit on the server. Where its checkpoint was run it has the shard's row locked; so Reload locks the row
+// itself, which waits until that is decided, and must be called outside the block of the batch. Where the checkpoint is only on its way, with
+// its COMMIT, it can still arrive after Reload: of it and of the next attempt's checkpoint only the first finds the shard with so many batches.
+// The error is [ErrFenced] when another runner has taken the run.
 func (s *Store) Reload(ctx context.Context, sh *Shard) (Shard, error) {
 	var stored []Shard
 	err := s.atomic(ctx, func(ctx context.Context) (err error) {

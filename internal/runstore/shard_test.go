@@ -101,7 +101,7 @@ func testReloadWaitsForLostTransaction(t *testing.T, w *world) {
 	}
 	answered := make(chan answer, 1)
 	noError(t, w.conn.Atomic(t.Context(), func(ctx context.Context) error {
-		noError(t, w.Checkpoint(ctx, &shards[0], runstore.Progress{Rows: 1}))
+		noError(t, w.runCheckpoint(ctx, &shards[0], runstore.Progress{Rows: 1}))
 		go func() {
 			now, err := b.Reload(t.Context(), &shards[0])
 			answered <- answer{now, err}
@@ -117,6 +117,34 @@ func testReloadWaitsForLostTransaction(t *testing.T, w *world) {
 	if a := <-answered; a.err != nil || a.shard.Batches != 1 {
 		t.Errorf("answer %+v", a)
 	}
+}
+
+// An attempt whose answer was lost arrives at the server after the next attempt at the same batch. Only one of the two is committed.
+func testCheckpointOfALateAttempt(t *testing.T, w *world) {
+	id := w.new(t, "id", 1).ID
+	_, shards := w.acquire(t, id, "a")
+	p := runstore.Progress{Rows: 1}
+	if w.on.Name == testdb.NamePostgres { // the late attempt is under way the whole time: its checkpoint goes with its COMMIT
+		err := w.conn.Atomic(t.Context(), func(ctx context.Context) error {
+			noError(t, w.Checkpoint(ctx, &shards[0], p))
+			now, err := w.again(t).Reload(t.Context(), &shards[0])
+			noError(t, err)
+			if now.Batches != 0 {
+				t.Errorf("%d batches are committed", now.Batches)
+			}
+			return w.again(t).checkpoint(t.Context(), &shards[0], p)
+		})
+		wantError(t, err, runstore.ErrFenced)
+	} else {
+		noError(t, w.checkpoint(t.Context(), &shards[0], p))
+		wantError(t, w.checkpoint(t.Context(), &shards[0], p), runstore.ErrFenced)
+	}
+	now, err := w.Reload(t.Context(), &shards[0])
+	noError(t, err)
+	if now.Batches != 1 || now.Counters.Done != 1 {
+		t.Errorf("committed: %+v", now)
+	}
+	noError(t, w.checkpoint(t.Context(), &now, p))
 }
 
 func testStartPhase(t *testing.T, w *world) {
@@ -186,13 +214,15 @@ func BenchmarkStore_Checkpoint(b *testing.B) {
 			for _, how := range []struct {
 				name string
 				do   func(ctx context.Context) error
+				then func()
 			}{
-				{"empty block", func(ctx context.Context) error { return conn.QueryRow(ctx, "SELECT 1").Scan(new(int)) }},
-				{"checkpoint", func(ctx context.Context) error { return s.Checkpoint(ctx, &shards[0], p) }},
+				{"empty block", func(ctx context.Context) error { return conn.QueryRow(ctx, "SELECT 1").Scan(new(int)) }, func() {}},
+				{"checkpoint", func(ctx context.Context) error { return s.Checkpoint(ctx, &shards[0], p) }, func() { shards[0].Apply(p) }},
 			} {
 				b.Run(how.name, func(b *testing.B) {
 					for b.Loop() {
 						noError(b, conn.Atomic(b.Context(), how.do))
+						how.then()
 					}
 				})
 			}

@@ -30,6 +30,7 @@ func TestStore(t *testing.T) {
 		{"checkpoint adds up", testCheckpointAddsUp},
 		{"checkpoint goes with its block", testCheckpointGoesWithItsBlock},
 		{"reload waits for lost transaction", testReloadWaitsForLostTransaction},
+		{"checkpoint of a late attempt", testCheckpointOfALateAttempt},
 		{"start phase", testStartPhase},
 		{"create many shards", testCreateManyShards},
 		{"ask live run", testAskLiveRun},

@@ -13,6 +13,7 @@ type trap struct {
 	pattern []byte // in lower case
 	forward bool   // pass the bytes on and lose the answer
 	sprung  chan struct{}
+	late    chan struct{} // pass them on when it is closed, after the client was cut off; else nil
 }
 
 func newTrap(pattern []byte, forward bool) *trap {
@@ -32,6 +33,7 @@ type link struct {
 	client net.Conn
 	server net.Conn
 	once   sync.Once
+	ended  chan struct{} // the server has answered after the client was cut off, or is gone
 
 	// losing is the trap that the client has sprung and whose answer is to be lost; guarded by the proxy's mutex.
 	losing *trap
@@ -41,7 +43,10 @@ type link struct {
 func (l *link) run() {
 	var both sync.WaitGroup
 	both.Go(l.requests)
-	both.Go(l.answers)
+	both.Go(func() {
+		defer close(l.ended)
+		l.answers()
+	})
 	both.Wait()
 	l.cut()
 	if l.losing != nil {
@@ -76,10 +81,28 @@ func (l *link) requests() {
 		if trap == nil || trap.forward {
 			return true
 		}
+		if trap.late != nil {
+			l.sendLate(trap, now)
+			return false
+		}
 		l.cut()
 		close(trap.sprung)
 		return false
 	})
+}
+
+// sendLate cuts the client off, and passes its last bytes on when the trap says so.
+func (l *link) sendLate(trap *trap, bytes []byte) {
+	reset(l.client)
+	close(trap.sprung)
+	select {
+	case <-trap.late:
+		if _, err := l.server.Write(bytes); err == nil {
+			<-l.ended
+		}
+	case <-l.ended:
+	}
+	l.cut()
 }
 
 // maxPattern is the longest pattern that is found although it comes in pieces.

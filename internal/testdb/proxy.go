@@ -118,6 +118,17 @@ func (p *Proxy) CutBeforeForward(pattern []byte) <-chan struct{} {
 	return p.setTrap(pattern, false)
 }
 
+// CutAndForwardLate sets a trap like that of CutBeforeForward which cuts only the client off. The server gets the bytes when late is called, once,
+// as if they had been on the way for that long. With the pattern COMMIT, the transaction is open until then.
+func (p *Proxy) CutAndForwardLate(pattern []byte) (sprung <-chan struct{}, late func()) {
+	t := newTrap(pattern, false)
+	t.late = make(chan struct{})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.trap = t
+	return t.sprung, func() { close(t.late) }
+}
+
 func (p *Proxy) setTrap(pattern []byte, forward bool) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -171,7 +182,7 @@ func (p *Proxy) serve(client net.Conn) {
 		reset(client)
 		return
 	}
-	l := &link{proxy: p, client: client, server: server}
+	l := &link{proxy: p, client: client, server: server, ended: make(chan struct{})}
 	p.mu.Lock()
 	if p.closed {
 		l.cut()

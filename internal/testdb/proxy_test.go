@@ -56,6 +56,33 @@ func TestProxy_LosesTheAnswerOfACommit(t *testing.T) {
 	}
 }
 
+func TestProxy_ForwardsLate(t *testing.T) {
+	eachServer(t, func(t *testing.T, name string) {
+		proxy, direct, proxied := throughProxy(t, name)
+		db, admin := proxied.RawDB(t), direct.RawDB(t)
+		sprung, late := proxy.CutAndForwardLate([]byte("COMMIT"))
+		if err := insertInTx(t.Context(), t, db); err == nil {
+			t.Error("the commit has succeeded")
+		}
+		<-sprung
+		if n := count(t, admin); n != 0 {
+			t.Errorf("rows = %d before the server has the commit, want none", n)
+		}
+		late()
+		for deadline := time.Now().Add(10 * time.Second); count(t, admin) == 0; {
+			if time.Now().After(deadline) {
+				t.Fatal("the commit does not come")
+			}
+		}
+		if err := db.PingContext(t.Context()); err != nil {
+			t.Errorf("a new connection: %v", err)
+		}
+		mustExec(t, admin, `DELETE FROM item`)
+		_, _ = proxy.CutAndForwardLate([]byte("COMMIT")) // one that is never let go does not hold up the end
+		_ = insertInTx(t.Context(), t, db)
+	})
+}
+
 func TestProxy_TrapIgnoresWhatCameBefore(t *testing.T) {
 	eachServer(t, func(t *testing.T, name string) {
 		proxy, _, proxied := throughProxy(t, name)

@@ -237,6 +237,8 @@ func (r *runner) committed(ctx context.Context, t *trial, p runstore.Progress, t
 		}
 	}
 	r.last.Store(int64(took))
+	for longest := r.longest.Load(); longest < int64(took) && !r.longest.CompareAndSwap(longest, int64(took)); longest = r.longest.Load() {
+	}
 	if err := r.rateLimit(ctx, int(max(p.Read, p.Rows))); err != nil {
 		return err
 	}

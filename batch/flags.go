@@ -28,6 +28,9 @@ type Flags struct {
 	throttle     []string
 	maxLag       time.Duration
 	maxLockWaits int
+	maxDeadRows  int64
+	maxHeldLog   int64
+	maxBatchTime time.Duration
 	undo         bool
 	again        bool
 	resume       string
@@ -74,6 +77,9 @@ func (x *Flags) declare(f *pflag.FlagSet, defaults Options) {
 	f.Float64Var(&x.rate, "rows-per-second", defaults.RowsPerSecond, "work on at most so many `rows` a second")
 	f.DurationVar(&x.maxLag, "max-lag", 0, "wait while a replica is further behind than this `time`")
 	f.IntVar(&x.maxLockWaits, "max-lock-waits", 0, "wait while at least so `many` sessions wait for locks")
+	f.Int64Var(&x.maxDeadRows, "max-dead-rows", 0, "wait while at least so `many` dead row versions are not cleared away")
+	f.Int64Var(&x.maxHeldLog, "max-held-log", 0, "wait while at least so many `MB` of the write-ahead log are kept for a replica")
+	f.DurationVar(&x.maxBatchTime, "max-batch-time", defaults.MaxBatchTime, "wait some seconds when a batch took this `time` or longer")
 	f.StringArrayVar(&x.throttle, "throttle", nil, "wait while a `query` gives its limit or more, as \"NAME LIMIT SELECT ...\"")
 	f.BoolVar(&x.undo, "undo", defaults.Undo, "keep what the rows were, so that the run can be undone")
 	f.BoolVar(&x.again, "again", false, "do work once more that a run has finished")
@@ -104,7 +110,8 @@ func (x *Flags) Options(c *drover.Call) (Options, error) {
 	}
 	for name, bad := range map[string]bool{
 		"workers": x.workers < 1 || x.workers > maxWorkers, "max-errors": x.maxErrors < 0, "time-limit": x.timeLimit < 0,
-		"rows-per-second": x.rate < 0, "max-lag": x.maxLag < 0, "max-lock-waits": x.maxLockWaits < 0, "canary": x.canary < 0, "sample": x.sample < 0,
+		"rows-per-second": x.rate < 0, "max-lag": x.maxLag < 0, "max-lock-waits": x.maxLockWaits < 0,
+		"max-dead-rows": x.maxDeadRows < 0, "max-held-log": x.maxHeldLog < 0, "max-batch-time": x.maxBatchTime < 0, "canary": x.canary < 0, "sample": x.sample < 0,
 	} {
 		if bad {
 			return usage(name, errors.New("out of range"))
@@ -112,7 +119,7 @@ func (x *Flags) Options(c *drover.Call) (Options, error) {
 	}
 	o.Workers, o.MaxErrors, o.TimeLimit, o.Window, o.RowsPerSecond = x.workers, x.maxErrors, x.timeLimit, x.window, x.rate
 	o.Undo, o.Again, o.Resume, o.RetryOf, o.Canary = x.undo, x.again, x.resume, x.retryOf, x.canary
-	o.Limit = c.Limit()
+	o.Limit, o.MaxBatchTime = c.Limit(), x.maxBatchTime
 	for _, query := range x.assertBefore {
 		o.Before = append(o.Before, Assertion{SQL: query})
 	}
@@ -127,7 +134,7 @@ func (x *Flags) Options(c *drover.Call) (Options, error) {
 		o.Meters = append(o.Meters, m)
 	}
 	if err := x.builtinMeters(c, &o); err != nil {
-		return usage("max-lag, --max-lock-waits", err)
+		return o, drover.Exit(drover.ExitUsage, "%w", err)
 	}
 	o.CommandLine = c.CommandLine(map[string]string{"again": "", "resume": "", "no-input": ""})
 	o.Arguments = x.arguments(c)
@@ -144,18 +151,21 @@ const maxBatch = 1_000_000
 // builtinMeters adds the meters that the database's dialect knows.
 func (x *Flags) builtinMeters(c *drover.Call, o *Options) error {
 	known := c.DB().Dialect().Features().Meters
+	const mega = 1 << 20
 	for _, m := range []struct {
-		name, unit string
-		limit      float64
-		query      string
+		option, name, unit string
+		limit              float64
+		query              string
 	}{
-		{"replica lag", "s", x.maxLag.Seconds(), known.ReplicaLag},
-		{"sessions that wait for locks", "", float64(x.maxLockWaits), known.LockWaits},
+		{"max-lag", "replica lag", "s", x.maxLag.Seconds(), known.ReplicaLag},
+		{"max-lock-waits", "sessions that wait for locks", "", float64(x.maxLockWaits), known.LockWaits},
+		{"max-dead-rows", "dead row versions", "", float64(x.maxDeadRows), known.DeadRows},
+		{"max-held-log", "write-ahead log kept for a replica", "B", float64(x.maxHeldLog) * mega, known.HeldLog},
 	} {
 		switch {
 		case m.limit == 0:
 		case m.query == "":
-			return fmt.Errorf("this database cannot tell its %s", m.name)
+			return fmt.Errorf("--%s: this database cannot tell its %s", m.option, m.name)
 		default:
 			o.Meters = append(o.Meters, Meter{Name: m.name, Unit: m.unit, Limit: m.limit, SQL: m.query})
 		}

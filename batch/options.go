@@ -50,6 +50,9 @@ type Options struct {
 	RowsPerSecond float64
 	// Meters are watched while the run lasts. At a meter's limit the run waits until it is down to half of it.
 	Meters []Meter
+	// MaxBatchTime makes the run wait some seconds when a batch took as long as this; 0: never. TargetTime is the better choice where batches may
+	// become smaller.
+	MaxBatchTime time.Duration
 	// Undo journals what rows were before they are changed, so that [Undo] can restore them. The source must be rows of a table.
 	Undo bool
 	// Again begins a new run although one with the same arguments has succeeded.
@@ -84,7 +87,7 @@ type Meter struct {
 	Every time.Duration
 	// Optional lets the run go on when the meter cannot be read.
 	Optional bool
-	// SQL is a query for one number, on the run's database.
+	// SQL is a query for one number, on the run's database. In it {table} stands for the quoted name of the source's table.
 	SQL string
 }
 
@@ -117,6 +120,7 @@ func (o Options) check() (*settings, error) {
 		{o.Limit < 0, "the limit must be at least 1"},
 		{o.MaxErrors < 0, "the number of errors must not be negative"},
 		{o.TimeLimit < 0, "the time limit must not be negative"},
+		{o.MaxBatchTime < 0, "the longest time of a batch must not be negative"},
 		{o.RowsPerSecond < 0, "the rows per second must not be negative"},
 		{o.Canary < 0, "the canary must be at least one row"},
 		{o.Lease != 0 && o.Lease < minLease, "a lease must be at least a second"},

@@ -43,6 +43,8 @@ type runner struct {
 
 	numbers  atomic.Int64 // of batches
 	last     atomic.Int64 // how long the last batch took, in nanoseconds
+	longest  atomic.Int64 // how long the longest took since a meter has looked
+	metered  atomic.Value // the name of the source's table in SQL, for meters
 	wanted   atomic.Int64 // workers
 	canary   canary
 	failures failures
@@ -77,21 +79,52 @@ func newRunner(c *core, conn *db.DB, o Options) (*runner, error) {
 
 // meters makes the throttle.
 func (r *runner) meters() (err error) {
-	if len(r.settings.Meters) == 0 {
+	if len(r.settings.Meters) == 0 && r.settings.MaxBatchTime == 0 {
 		return nil
 	}
 	o := pace.ThrottleOptions{Observe: r.throttled}
+	if limit := r.settings.MaxBatchTime; limit > 0 {
+		o.Meters = append(o.Meters, pace.Meter{Name: "time of a batch", Unit: "s", Limit: limit.Seconds(), Read: r.batchTime()})
+	}
 	for _, m := range r.settings.Meters {
 		o.Meters = append(o.Meters, pace.Meter{
 			Name: m.Name, Unit: m.Unit, Limit: m.Limit, Fatal: m.Fatal, Every: m.Every, Optional: m.Optional,
 			Read: func(ctx context.Context) (value float64, err error) {
-				err = r.conn.QueryRow(ctx, m.SQL).Scan(&value)
+				name, _ := r.metered.Load().(string)
+				err = r.conn.QueryRow(ctx, strings.ReplaceAll(m.SQL, tableOfMeter, name)).Scan(&value)
 				return value, err
 			},
 		})
 	}
 	r.throttle, err = pace.NewThrottle(o)
 	return err
+}
+
+// tableOfMeter stands for the source's table in the query of a meter.
+const tableOfMeter = "{table}"
+
+// checkMeters refuses a meter of a table where the source is none, and tells the meters which table it is.
+func (r *runner) checkMeters() error {
+	if r.imager != nil {
+		r.metered.Store(r.imager.QuotedTable())
+		return nil
+	}
+	for _, m := range r.settings.Meters {
+		if strings.Contains(m.SQL, tableOfMeter) {
+			return fmt.Errorf("the meter %q is of a table, and %s is none", m.Name, r.source.name())
+		}
+	}
+	return nil
+}
+
+// batchTime reads how long the longest batch took that has ended since the reading before. While none ends, as when the run waits because of
+// it, each reading is half of the one before.
+func (r *runner) batchTime() func(context.Context) (float64, error) {
+	value := 0.0
+	return func(context.Context) (float64, error) {
+		value = max(value/2, time.Duration(r.longest.Swap(0)).Seconds())
+		return value, nil
+	}
 }
 
 // throttled tells that the workers wait, or go on.
@@ -314,6 +347,9 @@ func (r *runner) openPhase(ctx context.Context, index int) error {
 		}
 	}
 	r.source = src
+	if err := r.checkMeters(); err != nil {
+		return err
+	}
 	if r.settings.Undo && r.imager == nil {
 		return fmt.Errorf("undo is not possible: %s is no table whose rows could be read before they are changed", src.name())
 	}

@@ -109,6 +109,11 @@ type Meters struct {
 	ReplicaLag string
 	// LockWaits is how many sessions wait for locks.
 	LockWaits string
+	// DeadRows is how many row versions nobody needs any more and nobody has cleared away: of the table that {table} stands for, or, where
+	// it is not in the query, of the whole server.
+	DeadRows string
+	// HeldLog is how many bytes of the write-ahead log the database must keep for a replica that has not taken them.
+	HeldLog string
 }
 
 // TxOptions are the options of an outermost transaction.

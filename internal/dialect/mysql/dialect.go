@@ -32,8 +32,11 @@ func (Dialect) Syntax() sqltext.Syntax { return sqltext.MySQL }
 func (Dialect) Features() dialect.Features {
 	return dialect.Features{
 		ImplicitCommit: true, MaxParams: 65535, OnDuplicateKey: true, EmptyColumns: true, ZeroMakesKey: true, RoundsSingles: true, PreparedStream: true, OrderedSet: true, Now: "CURRENT_TIMESTAMP(6)",
-		Meters: dialect.Meters{LockWaits: "SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'"},
-		Clock:  "UTC_TIMESTAMP(6)", ClockAfter: "(UTC_TIMESTAMP(6) + INTERVAL (? * 1000) MICROSECOND)",
+		Meters: dialect.Meters{
+			LockWaits: "SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'",
+			DeadRows:  "SELECT COUNT FROM information_schema.INNODB_METRICS WHERE NAME = 'trx_rseg_history_len'",
+		},
+		Clock: "UTC_TIMESTAMP(6)", ClockAfter: "(UTC_TIMESTAMP(6) + INTERVAL (? * 1000) MICROSECOND)",
 		// The names of locks are those of the whole server, and short.
 		SchemaLock:   "SELECT GET_LOCK(CONCAT('drover ', MD5(DATABASE())), 60)",
 		SchemaUnlock: "SELECT RELEASE_LOCK(CONCAT('drover ', MD5(DATABASE())))",

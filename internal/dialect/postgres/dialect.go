@@ -36,6 +36,10 @@ func (Dialect) Features() dialect.Features {
 		Meters: dialect.Meters{
 			ReplicaLag: "SELECT COALESCE(EXTRACT(EPOCH FROM max(replay_lag)), 0)::float8 FROM pg_stat_replication", // NULL while nothing is written
 			LockWaits:  "SELECT count(*)::float8 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+			DeadRows: "WITH named AS (SELECT to_regclass($drover${table}$drover$) AS oid) SELECT COALESCE(sum(pg_stat_get_dead_tuples(oid)), 0)::float8 " +
+				"FROM (SELECT oid FROM named UNION SELECT tree.relid FROM named, pg_partition_tree(named.oid) AS tree) AS parts",
+			HeldLog: "SELECT COALESCE(max(pg_wal_lsn_diff(pg_current_wal_lsn(), held)), 0)::float8 " +
+				"FROM (SELECT restart_lsn AS held FROM pg_replication_slots UNION ALL SELECT replay_lsn FROM pg_stat_replication) AS replicas",
 		},
 		Clock: "clock_timestamp()", ClockAfter: "(clock_timestamp() + CAST(? AS bigint) * INTERVAL '1 millisecond')",
 		SchemaLock: "SELECT count(pg_advisory_xact_lock(x'64726f766572'::bigint))", // the number spells "drover"

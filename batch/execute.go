@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/pace"
 	"github.com/drover-dev/drover/internal/runstore"
 )
@@ -78,10 +79,19 @@ func (r *runner) create(ctx context.Context) error {
 		return nil
 	}
 	s := r.settings
-	run, err := r.store.Create(ctx, r.identity(), runstore.NewRun{
-		Command: r.name, Arguments: s.args, CommandLine: s.CommandLine, Options: r.storedOptions(), Build: s.Build,
-		Planned: r.plan.Rows, Undo: s.Undo, UndoOf: r.undoOf, RetryOf: s.RetryOf, CreatedBy: s.By, Shards: r.plan.shards,
-	})
+	var run *runstore.Run
+	err := r.conn.Atomic(ctx, func(ctx context.Context) (err error) {
+		if r.undoOf != "" { // from here on nobody can resume it
+			if err := r.store.MarkUndoing(ctx, r.undoOf, s.By); err != nil {
+				return err
+			}
+		}
+		run, err = r.store.Create(ctx, r.identity(), runstore.NewRun{
+			Command: r.name, Arguments: s.args, CommandLine: s.CommandLine, Options: r.storedOptions(), Build: s.Build,
+			Planned: r.plan.Rows, Undo: s.Undo, UndoOf: r.undoOf, RetryOf: s.RetryOf, CreatedBy: s.By, Shards: r.plan.shards,
+		})
+		return err
+	}, db.Retry(defaultRetries))
 	if errors.Is(err, runstore.ErrState) { // somebody else was first
 		if latest, found := r.store.Latest(ctx, r.identity()); found == nil {
 			return &LockedError{RunID: latest.ID, Owner: latest.CreatedBy}

@@ -49,7 +49,9 @@ func TestMeters_OfATable(t *testing.T) {
 		job := &batch.Job[int]{
 			Name: "numbers",
 			Source: func(context.Context, *db.DB) (batch.Source[int], error) {
-				one := func(context.Context, int64, bool) iter.Seq2[int, error] { return func(yield func(int, error) bool) { yield(1, nil) } }
+				one := func(context.Context, int64, bool) iter.Seq2[int, error] {
+					return func(yield func(int, error) bool) { yield(1, nil) }
+				}
 				return batch.Seq(one, func(n int) int64 { return int64(n) }), nil
 			},
 			Process: func(context.Context, *batch.Batch[int]) error { return nil },

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/keyset"
 	"github.com/drover-dev/drover/internal/pace"
@@ -247,7 +248,7 @@ func (r *runner) lookUp(ctx context.Context) error {
 	case err != nil:
 		return err
 	case !latest.State.Finished():
-		if s.Again {
+		if s.Again && latest.State != runstore.Undoing {
 			return &UnfinishedError{RunID: latest.ID}
 		}
 		return r.resume(latest, identity)
@@ -306,6 +307,9 @@ func (r *runner) resume(found *runstore.Run, identity string) error {
 		return &MismatchError{RunID: found.ID, What: "its arguments are " + describeArguments(found.Arguments)}
 	case found.State == runstore.Succeeded:
 		return &DoneError{RunID: found.ID}
+	case found.State == runstore.Undoing:
+		return drover.Exit(drover.ExitRefused, "run %s is being undone, so it cannot be gone on with", Short(found.ID)).
+			Try("drover undo %s    ends the undoing", Short(found.ID))
 	case found.State.Finished():
 		return &MismatchError{RunID: found.ID, What: "it is " + string(found.State)}
 	}

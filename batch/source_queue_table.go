@@ -20,6 +20,7 @@ import (
 // queueTable is the SQL of a queue's table.
 type queueTable struct {
 	table   string
+	byKey   string // behind the table's name, where rows are looked up by their keys
 	options QueueOptions
 	keys    []string
 	// Columns, quoted. tried is the number of attempts as an expression.
@@ -50,7 +51,7 @@ func newQueueTable(d dialect.Dialect, quoted string, t *dialect.Table, key []str
 	for i, c := range t.Columns {
 		names[i] = c.Name
 	}
-	q := &queueTable{table: quoted, options: o, blank: map[string]any{}}
+	q := &queueTable{table: quoted, byKey: t.IndexHint(d, key), options: o, blank: map[string]any{}}
 	for _, c := range key {
 		q.keys = append(q.keys, d.Quote(c))
 	}
@@ -126,7 +127,7 @@ func (q *queueTable) of(keys []keyset.Values) (cond string, args []any) {
 func (q *queueTable) update(ctx context.Context, conn *db.DB, assign string, values []any, keys []keyset.Values, is owned) (total int64, err error) {
 	for some := range slices.Chunk(keys, queueKeys) {
 		in, of := q.of(some)
-		n, err := conn.ExecRows(ctx, "UPDATE "+q.table+" SET "+assign+" WHERE "+in+" AND "+is.cond, slices.Concat(values, of, is.args)...)
+		n, err := conn.ExecRows(ctx, "UPDATE "+q.table+q.byKey+" SET "+assign+" WHERE "+in+" AND "+is.cond, slices.Concat(values, of, is.args)...)
 		if err != nil {
 			return total, err
 		}

@@ -3,10 +3,13 @@ package batch_test
 import (
 	"context"
 	"errors"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/internal/testdb"
 	"github.com/drover-dev/drover/table"
@@ -45,6 +48,50 @@ func TestUndo_Update(t *testing.T) {
 				t.Error("a second undo gave no error")
 			}
 		}
+	})
+}
+
+// A run that is being undone can be resumed by nobody, from the first row that is restored until the undo is done.
+func TestUndo_KeepsOthersFromResuming(t *testing.T) {
+	stoppedAfterOne := func() (batch.Options, *recorder) {
+		stopping := make(chan struct{})
+		var once sync.Once
+		rec := &recorder{on: func(e batch.Event) {
+			if e.Type == batch.EventBatch {
+				once.Do(func() { close(stopping) })
+			}
+		}}
+		return batch.Options{BatchSize: 30, Undo: true, Stopping: stopping, Observe: rec.observe}, rec
+	}
+	each(t, 200, func(t *testing.T, f *fixture) {
+		before := f.rows(t)
+		o, _ := stoppedAfterOne()
+		res, err := counting().Run(t.Context(), f.conn, o)
+		if !errors.As(err, new(*batch.StoppedError)) || res.Done == 200 {
+			t.Fatalf("result %+v, error %v", res, err)
+		}
+		o, _ = stoppedAfterOne()
+		o.BatchSize = 10
+		if _, err := batch.Undo(t.Context(), f.conn, res.RunID, o); !errors.As(err, new(*batch.StoppedError)) {
+			t.Fatalf("the undo was not stopped: %v", err)
+		}
+		f.want(t, "SELECT count(*) FROM drover_runs WHERE id = '"+res.RunID+"' AND state = 'undoing'", 1)
+		for _, o := range []batch.Options{{}, {Again: true}, {Resume: res.RunID}} {
+			_, err := counting().Run(t.Context(), f.conn, o)
+			if err == nil || !strings.Contains(err.Error(), "is being undone") || drover.ExitCode(err) != drover.ExitRefused {
+				t.Errorf("options %+v: error %v", o, err)
+			}
+		}
+		if _, err := batch.Undo(t.Context(), f.conn, res.RunID, batch.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before, f.rows(t)); diff != "" {
+			t.Errorf("the table is not what it was (-before +after):\n%s", diff)
+		}
+		if _, err := counting().Run(t.Context(), f.conn, batch.Options{}); err != nil { // a new run
+			t.Fatal(err)
+		}
+		f.wantOnce(t, 200)
 	})
 }
 

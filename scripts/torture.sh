@@ -7,7 +7,7 @@ report=$PWD/torture-report.md
 rm -f "$report"
 status=0
 DROVER_TORTURE=${KILLS:-75} DROVER_TORTURE_REPORT=$report.rows \
-	go test -count=1 -run '^TestCrash$' -parallel "${PARALLEL:-1}" -timeout 4h -v ./batch || status=$?
+	go test -count=1 -run '^(TestCrash|TestFault_TheServerIsKilled)$' -parallel "${PARALLEL:-1}" -timeout 4h -v ./batch || status=$?
 {
 	echo '| database | job | workers | kills | with a batch under way | processes | rows redone | wrong rows | take-overs | mean | longest | time |'
 	echo '|---|---|---|---|---|---|---|---|---|---|---|---|'

@@ -136,6 +136,7 @@ type updater struct {
 	written []int // that are sent: the key's, then those that are set
 	native  bool
 	json    bool      // JSON_TABLE
+	byKey   string    // makes the planner use the key
 	keys    []keyType // of JSON_TABLE, for each column of the key
 	texts   textColumns
 	shape   *shape
@@ -178,6 +179,15 @@ func (u *updater) choose(ctx context.Context, row *scratch) error {
 	server, err := conn.Server(ctx)
 	if err != nil {
 		return err
+	}
+	if conn.Dialect().Features().IndexHints {
+		var key []string
+		for _, i := range u.model.mapping.Keys {
+			key = append(key, u.model.mapping.Columns[i].Name)
+		}
+		if t, err := u.model.described(ctx, conn); err == nil { // else the statement tells what is wrong
+			u.byKey = t.IndexHint(conn.Dialect(), key)
+		}
 	}
 	u.json = server.JSONTable && len(u.set) > 0
 	if u.json {

@@ -55,7 +55,7 @@ func (u *updater) updateChunk(ctx context.Context, rows rowList) (int64, error) 
 	return affect(ctx, u.conn, st)
 }
 
-// updateJSON is UPDATE … JOIN JSON_TABLE(…): all rows are one parameter. The types in it are wide, so that a value that does not fit its column
+// updateJSON is UPDATE JSON_TABLE(…) STRAIGHT_JOIN …: all rows are one parameter, and for each the table's is looked up by its key. The types in it are wide, so that a value that does not fit its column
 // is refused by the assignment and not made NULL by the conversion.
 func (u *updater) updateJSON(ctx context.Context, rows rowList) (int64, error) {
 	values, err := u.values(rows)
@@ -75,7 +75,7 @@ func (u *updater) updateJSON(ctx context.Context, rows rowList) (int64, error) {
 	}
 	b := newBuilder(u.conn)
 	keys := len(u.model.mapping.Keys)
-	b.write("UPDATE ", u.model.quoted(b.dialect), " AS t JOIN JSON_TABLE(?, '$[*]' COLUMNS (")
+	b.write("UPDATE JSON_TABLE(?, '$[*]' COLUMNS (")
 	b.args = append(b.args, document)
 	b.list(len(u.written), func(n int) {
 		path := " PATH '$[" + strconv.Itoa(n) + "]'"
@@ -84,7 +84,7 @@ func (u *updater) updateJSON(ctx context.Context, rows rowList) (int64, error) {
 			b.write(", k", strconv.Itoa(n), " LONGTEXT CHARACTER SET utf8mb4", path)
 		}
 	})
-	b.write(")) AS v ON ")
+	b.write(")) AS v STRAIGHT_JOIN ", u.model.quoted(b.dialect), " AS t", u.byKey, " ON ")
 	u.writeJoin(b, column)
 	for n, k := range u.keys {
 		if k.narrow { // a character that the column cannot have must not become one that it has
@@ -247,7 +247,7 @@ func (u *updater) jsonType(n int, encoded bool) string {
 	return "LONGTEXT CHARACTER SET utf8mb4"
 }
 
-// updateUnion is UPDATE … JOIN (SELECT … UNION ALL SELECT …), for servers without JSON_TABLE.
+// updateUnion is UPDATE (SELECT … UNION ALL SELECT …) STRAIGHT_JOIN …, for servers without JSON_TABLE.
 func (u *updater) updateUnion(ctx context.Context, rows rowList) (int64, error) {
 	values, err := u.values(rows)
 	if err != nil {
@@ -255,14 +255,14 @@ func (u *updater) updateUnion(ctx context.Context, rows rowList) (int64, error) 
 	}
 	b := newBuilder(u.conn)
 	keys, width := len(u.model.mapping.Keys), len(u.written)
-	b.write("UPDATE ", u.model.quoted(b.dialect), " AS t JOIN (")
+	b.write("UPDATE (")
 	for row := range rows.len() {
 		if row > 0 {
 			b.write(" UNION ALL ")
 		}
 		b.write("SELECT ").list(width, func(n int) { b.arg(values[row*width+n]).write(" AS c", strconv.Itoa(n)) })
 	}
-	b.write(") AS v ON ")
+	b.write(") AS v STRAIGHT_JOIN ", u.model.quoted(b.dialect), " AS t", u.byKey, " ON ")
 	u.writeJoin(b, func(n int) string { return fmt.Sprintf("v.c%d", n) })
 	b.write(" SET ").list(len(u.set), func(n int) {
 		b.write("t.", b.dialect.Quote(u.model.mapping.Columns[u.set[n]].Name), " = v.c", strconv.Itoa(keys+n))

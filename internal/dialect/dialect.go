@@ -77,6 +77,8 @@ type Features struct {
 	RoundsSingles bool
 	// PreparedStream: a large result is read faster from a prepared statement (MySQL's binary protocol).
 	PreparedStream bool
+	// IndexHints: FORCE INDEX behind a table's name (MySQL). See [Table.IndexHint].
+	IndexHints bool
 	// Cursors: DECLARE … CURSOR and FETCH (PostgreSQL). Elsewhere an open result set is one by itself.
 	Cursors bool
 	// OverridingIdentity is what an INSERT says after its columns to give an identity column that is GENERATED ALWAYS a value (PostgreSQL); ""

@@ -100,7 +100,7 @@ func spell(key keyset.Values) (string, error) {
 }
 
 func (t *Table) read(ctx context.Context, conn *db.DB, within string, args []any, lock bool) ([]Row, error) {
-	query := "SELECT " + t.selects + " FROM " + t.keys.Table() + within + " ORDER BY " + t.keys.OrderBy()
+	query := "SELECT " + t.selects + " FROM " + t.from + within + " ORDER BY " + t.keys.OrderBy()
 	if lock {
 		if !conn.InBlock(ctx) {
 			return nil, fmt.Errorf("lock the rows: %w", db.ErrNoBlock)

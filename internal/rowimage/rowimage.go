@@ -36,6 +36,7 @@ import (
 type Table struct {
 	name     string // for people
 	keys     *keyset.Keyset
+	from     string   // the table, and behind it that rows are looked up by the key
 	key      []string // the names of the key's columns
 	columns  []dialect.Column
 	quoted   []string
@@ -71,6 +72,7 @@ func New(d dialect.Dialect, t *dialect.Table, key dialect.Key) (*Table, error) {
 		return nil, fmt.Errorf("images of rows: %w", err)
 	}
 	images := &Table{name: t.FullName(), keys: keys, key: key.Columns, features: d.Features(), selects: keys.Columns()}
+	images.from = keys.Table() + t.IndexHint(d, key.Columns)
 	var match, list, types []string
 	for _, name := range key.Columns {
 		quoted := d.Quote(name)

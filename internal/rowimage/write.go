@@ -100,7 +100,7 @@ func (t *Table) Update(ctx context.Context, conn *db.DB, row Row, columns ...str
 			set = append(set, t.quoted[i]+" = "+t.quoted[i])
 		}
 	}
-	query := "UPDATE " + t.keys.Table() + " SET " + strings.Join(set, ", ") + " WHERE " + t.match
+	query := "UPDATE " + t.from + " SET " + strings.Join(set, ", ") + " WHERE " + t.match
 	affected, err = t.exec(ctx, conn, query, append(args, row.Key...), places)
 	if err != nil {
 		return 0, fmt.Errorf("update row %s of table %s: %w", row.Key, t.name, err)

@@ -35,31 +35,45 @@ func (s *Store) Finish(ctx context.Context, run *Run, state State, errText strin
 }
 
 // undoable are the states of runs that can be undone.
-var undoable = []State{Succeeded, Failed, Paused, Cancelled}
+var undoable = []State{Succeeded, Failed, Paused, Cancelled, Undoing}
 
-// MarkUndone notes that a run's changes have been undone, by another run. It was succeeded, failed, paused or cancelled before; the error wraps
-// [ErrState] for any other. Where it is undone already nothing happens. The time at which it finished becomes that of the undoing.
+// MarkUndoing notes that another run has begun to undo this one: nobody can resume it from then on, and a batch of it that is still open cannot be
+// committed. It was succeeded, failed, paused or cancelled before; the error wraps [ErrState] for any other state. Marked twice, nothing happens.
+func (s *Store) MarkUndoing(ctx context.Context, id, by string) error {
+	return op("mark as being undone", id, s.mark(ctx, id, Undoing, by, `"token" = "token" + 1`))
+}
+
+// MarkUndone notes that a run's changes have been undone. It was being undone before, or succeeded, failed, paused or cancelled; the error wraps
+// [ErrState] for any other state. Where it is undone already nothing happens. The time at which it finished becomes that of the undoing.
 func (s *Store) MarkUndone(ctx context.Context, id, by string) error {
-	return op("mark as undone", id, again(func() error {
+	return op("mark as undone", id, s.mark(ctx, id, Undone, by, `"token" = "token" + 1, "finished_at" = {now}`))
+}
+
+// mark moves a run that can be undone to a state, with other changes of its row.
+func (s *Store) mark(ctx context.Context, id string, state State, by, set string) error {
+	return again(func() error {
 		seen, err := s.get(ctx, id)
 		switch {
 		case err != nil:
 			return err
-		case seen.State == Undone:
+		case seen.State == state:
 			return nil
 		case !slices.Contains(undoable, seen.State):
 			return refused(seen, "so it cannot be undone")
 		}
 		return s.atomic(ctx, func(ctx context.Context) error {
-			n, err := s.exec(ctx, `UPDATE "drover_runs" SET "state" = 'undone', "finished_at" = {now} WHERE "id" = ? AND "token" = ? AND "state" = ?`,
-				id, seen.Token, string(seen.State))
+			n, err := s.exec(ctx, `UPDATE "drover_runs" SET "state" = ?, `+set+` WHERE "id" = ? AND "token" = ? AND "state" = ?`,
+				string(state), id, seen.Token, string(seen.State))
 			if err == nil && n == 0 {
 				err = errChanged
 			}
 			if err != nil {
 				return err
 			}
-			return s.AddEvent(ctx, id, string(Undone), by, "was "+string(seen.State))
+			if err := s.fence(ctx, id, seen.Token+1); err != nil {
+				return err
+			}
+			return s.AddEvent(ctx, id, string(state), by, "was "+string(seen.State))
 		})
-	}))
+	})
 }

@@ -54,7 +54,7 @@ func (m *machine) acquire() {
 	switch {
 	case r.live():
 		want = errHeld
-	case r.State.Finished(), len(states) > 0 && !slices.Contains(states, r.reads()):
+	case r.State.Finished(), r.State == runstore.Undoing, len(states) > 0 && !slices.Contains(states, r.reads()):
 		want = runstore.ErrState
 	}
 	run, shards, err := m.w.Acquire(m.ctx, r.ID, owner, lease, states...)
@@ -279,10 +279,18 @@ func (m *machine) undone() {
 	if r.State == runstore.Planned || r.State == runstore.Running {
 		want = runstore.ErrState
 	}
-	m.want("mark undone", m.w.MarkUndone(m.ctx, r.ID, "ann"), want)
-	if want == nil && r.State != runstore.Undone {
-		r.State = runstore.Undone
-		r.event("undone")
+	state, mark := runstore.Undone, m.w.MarkUndone
+	if rapid.Bool().Draw(m.T, "begun") {
+		state, mark = runstore.Undoing, m.w.MarkUndoing
+		if r.State == runstore.Undone {
+			want = runstore.ErrState
+		}
+	}
+	m.want("mark "+string(state), mark(m.ctx, r.ID, "ann"), want)
+	if want == nil && r.State != state {
+		r.State = state
+		r.fence()
+		r.event(string(state))
 	}
 }
 

@@ -166,16 +166,24 @@ func testMarkUndone(t *testing.T, w *world) {
 	for _, state := range []runstore.State{runstore.Succeeded, runstore.Failed, runstore.Paused, runstore.Cancelled} {
 		id := w.new(t, string(state), 1).ID
 		wantError(t, w.MarkUndone(t.Context(), id, "ann"), runstore.ErrState)
-		run, _ := w.acquire(t, id, "a")
+		run, shards := w.acquire(t, id, "a")
 		wantError(t, w.MarkUndone(t.Context(), id, "ann"), runstore.ErrState)
 		noError(t, w.Finish(t.Context(), run, state, ""))
 		for range 2 {
+			noError(t, w.MarkUndoing(t.Context(), id, "ann"))
+		}
+		w.wantEvent(t, id, "undoing", "ann", "was "+string(state))
+		_, _, err := w.Acquire(t.Context(), id, "b", lease)
+		wantError(t, err, runstore.ErrState)
+		wantError(t, w.checkpoint(t.Context(), &shards[0], runstore.Progress{Rows: 1}), runstore.ErrFenced)
+		for range 2 {
 			noError(t, w.MarkUndone(t.Context(), id, "ann"))
 		}
-		w.wantEvent(t, id, "undone", "ann", "was "+string(state))
-		if n := len(w.types(t, id)); w.find(t, id).State != runstore.Undone || n != 4 {
+		w.wantEvent(t, id, "undone", "ann", "was undoing")
+		if n := len(w.types(t, id)); w.find(t, id).State != runstore.Undone || n != 5 {
 			t.Errorf("%d events, run %+v", n, w.find(t, id))
 		}
+		wantError(t, w.MarkUndoing(t.Context(), id, "ann"), runstore.ErrState)
 	}
 	wantError(t, w.MarkUndone(t.Context(), "gone", "ann"), runstore.ErrNoRun)
 }

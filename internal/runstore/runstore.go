@@ -34,6 +34,7 @@ const (
 	Failed    State = "failed"    // stopped by an error; it can be resumed too
 	Succeeded State = "succeeded" // all done
 	Cancelled State = "cancelled" // given up on request
+	Undoing   State = "undoing"   // succeeded, failed, paused or cancelled before; another run has begun to undo it, so nobody can resume it
 	Undone    State = "undone"    // succeeded, failed, paused or cancelled before, and then undone
 
 	Interrupted State = "interrupted"

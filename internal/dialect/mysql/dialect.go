@@ -32,6 +32,7 @@ func (Dialect) Syntax() sqltext.Syntax { return sqltext.MySQL }
 func (Dialect) Features() dialect.Features {
 	return dialect.Features{
 		ImplicitCommit: true, MaxParams: 65535, OnDuplicateKey: true, EmptyColumns: true, ZeroMakesKey: true, RoundsSingles: true, PreparedStream: true, OrderedSet: true, Now: "CURRENT_TIMESTAMP(6)",
+		IndexHints: true,
 		Meters: dialect.Meters{
 			LockWaits: "SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'",
 			DeadRows:  "SELECT COUNT FROM information_schema.INNODB_METRICS WHERE NAME = 'trx_rseg_history_len'",

@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS drover_runs (
     command_line LONGTEXT NOT NULL,     -- JSON: the words of the command line, without secrets
     options      LONGTEXT NOT NULL,     -- JSON: {"batch-size": "500", …}; may change while the run lasts
     build        VARCHAR(255) NOT NULL, -- version of the program that began it
-    state        VARCHAR(255) NOT NULL, -- planned, running, paused, failed, succeeded, cancelled or undone
+    state        VARCHAR(255) NOT NULL, -- planned, running, paused, failed, succeeded, cancelled, undoing or undone
     request      VARCHAR(255) NOT NULL, -- what somebody asks of the runner: pause or cancel; empty for nothing
     phase        INT NOT NULL,          -- the phase that is being worked on, from 0
     planned      BIGINT NOT NULL,       -- rows that the plan counted; -1 where it does not know

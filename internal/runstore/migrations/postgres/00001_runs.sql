@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS drover_runs (
     command_line text NOT NULL,             -- JSON: the words of the command line, without secrets
     options      text NOT NULL,             -- JSON: {"batch-size": "500", …}; may change while the run lasts
     build        text NOT NULL,             -- version of the program that began it
-    state        text NOT NULL,             -- planned, running, paused, failed, succeeded, cancelled or undone
+    state        text NOT NULL,             -- planned, running, paused, failed, succeeded, cancelled, undoing or undone
     request      text NOT NULL,             -- what somebody asks of the runner: pause or cancel; empty for nothing
     phase        integer NOT NULL,          -- the phase that is being worked on, from 0
     planned      bigint NOT NULL,           -- rows that the plan counted; -1 where it does not know

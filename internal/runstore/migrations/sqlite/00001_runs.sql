@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS drover_runs (
     command_line TEXT NOT NULL,      -- JSON: the words of the command line, without secrets
     options      TEXT NOT NULL,      -- JSON: {"batch-size": "500", …}; may change while the run lasts
     build        TEXT NOT NULL,      -- version of the program that began it
-    state        TEXT NOT NULL,      -- planned, running, paused, failed, succeeded, cancelled or undone
+    state        TEXT NOT NULL,      -- planned, running, paused, failed, succeeded, cancelled, undoing or undone
     request      TEXT NOT NULL,      -- what somebody asks of the runner: pause or cancel; empty for nothing
     phase        INTEGER NOT NULL,   -- the phase that is being worked on, from 0
     planned      INTEGER NOT NULL,   -- rows that the plan counted; -1 where it does not know

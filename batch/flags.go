@@ -31,6 +31,7 @@ type Flags struct {
 	maxDeadRows  int64
 	maxHeldLog   int64
 	maxBatchTime time.Duration
+	lease        time.Duration
 	undo         bool
 	again        bool
 	resume       string
@@ -81,6 +82,9 @@ func (x *Flags) declare(f *pflag.FlagSet, defaults Options) {
 	f.Int64Var(&x.maxHeldLog, "max-held-log", 0, "wait while at least so many `MB` of the write-ahead log are kept for a replica")
 	f.DurationVar(&x.maxBatchTime, "max-batch-time", defaults.MaxBatchTime, "wait some seconds when a batch took this `time` or longer")
 	f.StringArrayVar(&x.throttle, "throttle", nil, "wait while a `query` gives its limit or more, as \"NAME LIMIT SELECT ...\"")
+	lease := defaults.Lease
+	set(&lease, defaultLease)
+	f.DurationVar(&x.lease, "lease", lease, "`time` that this runner may be silent for before another one may take the run over")
 	f.BoolVar(&x.undo, "undo", defaults.Undo, "keep what the rows were, so that the run can be undone")
 	f.BoolVar(&x.again, "again", false, "do work once more that a run has finished")
 	f.StringVar(&x.resume, "resume", "", "go on with this `run`, and fail when it is other work")
@@ -111,7 +115,7 @@ func (x *Flags) Options(c *drover.Call) (Options, error) {
 	for name, bad := range map[string]bool{
 		"workers": x.workers < 1 || x.workers > maxWorkers, "max-errors": x.maxErrors < 0, "time-limit": x.timeLimit < 0,
 		"rows-per-second": x.rate < 0, "max-lag": x.maxLag < 0, "max-lock-waits": x.maxLockWaits < 0,
-		"max-dead-rows": x.maxDeadRows < 0, "max-held-log": x.maxHeldLog < 0, "max-batch-time": x.maxBatchTime < 0, "canary": x.canary < 0, "sample": x.sample < 0,
+		"max-dead-rows": x.maxDeadRows < 0, "max-held-log": x.maxHeldLog < 0, "max-batch-time": x.maxBatchTime < 0, "canary": x.canary < 0, "sample": x.sample < 0, "lease": x.lease < minLease,
 	} {
 		if bad {
 			return usage(name, errors.New("out of range"))
@@ -119,7 +123,7 @@ func (x *Flags) Options(c *drover.Call) (Options, error) {
 	}
 	o.Workers, o.MaxErrors, o.TimeLimit, o.Window, o.RowsPerSecond = x.workers, x.maxErrors, x.timeLimit, x.window, x.rate
 	o.Undo, o.Again, o.Resume, o.RetryOf, o.Canary = x.undo, x.again, x.resume, x.retryOf, x.canary
-	o.Limit, o.MaxBatchTime = c.Limit(), x.maxBatchTime
+	o.Limit, o.MaxBatchTime, o.Lease = c.Limit(), x.maxBatchTime, x.lease
 	for _, query := range x.assertBefore {
 		o.Before = append(o.Before, Assertion{SQL: query})
 	}

@@ -22,7 +22,7 @@ const listed = 20
 // states are those that a run can be in, as "runs list --state" takes them.
 var states = []runstore.State{
 	runstore.Planned, runstore.Running, runstore.Throttled, runstore.Paused, runstore.Interrupted, runstore.Failed, runstore.Succeeded,
-	runstore.Cancelled, runstore.Undone,
+	runstore.Cancelled, runstore.Undoing, runstore.Undone,
 }
 
 func stateNames() []string {

@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	var r report
-	s.workload.Version, s.workload.Report = about.database, r.addResults
+	s.workload.Version, s.workload.Report, s.workload.Sheet = about.database, r.addResults, r.addSheet
 	err = harness.Run(ctx, s.dir, func(h *harness.Harness) error { return s.measure(ctx, h, &r) })
 	// What was measured before an error, or before Ctrl-C, took long enough.
 	return errors.Join(err, about.write(os.Stdout), r.write(os.Stdout))

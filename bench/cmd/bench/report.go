@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/drover-dev/drover/bench/internal/measure"
+	"github.com/drover-dev/drover/bench/internal/workload"
 	"github.com/drover-dev/drover/internal/testdb"
 )
 
@@ -15,6 +16,7 @@ import (
 type report struct {
 	results []measure.Result
 	lines   []measure.Line
+	sheets  []workload.Sheet
 	missing []string
 }
 
@@ -32,10 +34,28 @@ func (r *report) addLines(lines []measure.Line) {
 	}
 }
 
+// addSheet joins the sheets of a title, which come database by database.
+func (r *report) addSheet(s workload.Sheet) {
+	for _, row := range s.Rows {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", s.Title, strings.Join(row, " | "))
+	}
+	i := slices.IndexFunc(r.sheets, func(known workload.Sheet) bool { return known.Title == s.Title })
+	if i < 0 {
+		r.sheets = append(r.sheets, s)
+		return
+	}
+	r.sheets[i].Rows = append(r.sheets[i].Rows, s.Rows...)
+}
+
 // write writes the table of ratios, the tables of the work on rows, one for each database, and what was not measured.
 func (r *report) write(w io.Writer) error {
 	if len(r.results) > 0 {
 		if err := measure.Markdown(w, r.results); err != nil {
+			return err
+		}
+	}
+	for _, s := range r.sheets {
+		if err := s.Markdown(w); err != nil {
 			return err
 		}
 	}

@@ -29,10 +29,13 @@ type settings struct {
 	workload              workload.Options
 }
 
+// long are the workloads that take many minutes: they are measured only when -run names them.
+var long = []string{"growth", "load", "kills"}
+
 func parse(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	names := append([]string{"block", "savepoint", "statement", "purge", "engine", "start"}, item.Names()...)
-	flags.StringVar(&s.pattern, "run", "", "measure only the workloads that match this `regexp`: "+strings.Join(names, ", "))
+	names := append([]string{"block", "savepoint", "statement", "purge", "engine", "growth", "load", "kills", "start"}, item.Names()...)
+	flags.StringVar(&s.pattern, "run", "", "measure only the workloads that match this `regexp`: "+strings.Join(names, ", ")+"; without it all but "+strings.Join(long, ", "))
 	flags.StringVar(&s.databases, "databases", strings.Join(testdb.Names(), ","), "measure on these databases, separated by `commas`")
 	flags.StringVar(&s.dir, "dir", os.TempDir(), "put the databases into a folder below `dir`; commits cost what its disk makes them cost")
 	flags.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of this process to `file`")
@@ -43,6 +46,11 @@ func parse(args []string) (s settings, err error) {
 	flags.IntVar(&s.workload.PurgeRounds, "purge-rounds", 5, "rounds of the purge")
 	flags.IntVar(&s.workload.PurgeRows, "rows", 1_000_000, "rows of the table that is purged")
 	flags.IntVar(&s.workload.EngineRows, "engine-rows", 200_000, "rows that the engine's workload changes")
+	flags.IntVar(&s.workload.Kills, "kills", 20, "how often each side is killed")
+	flags.IntVar(&s.workload.KillRows, "kill-rows", 200_000, "rows of the table that it works on")
+	flags.IntVar(&s.workload.GrowthRows, "growth", 10_000_000, "rows of the largest table that a job is run on to see its memory")
+	flags.IntVar(&s.workload.LoadRate, "load-rate", 300, "transactions that pgbench begins in a second")
+	flags.DurationVar(&s.workload.LoadTime, "load-time", 30*time.Second, "how long pgbench runs with nothing beside it")
 	flags.IntVar(&s.workload.StartRounds, "starts", 51, "starts of each command line")
 	flags.StringVar(&s.workload.Module, "module", "..", "`folder` of the module drover, from which the program is built")
 
@@ -69,6 +77,9 @@ func parse(args []string) (s settings, err error) {
 	}
 	on := strings.Split(s.databases, ",")
 	s.workload.Wanted = func(workload, database string) bool {
+		if s.pattern == "" && slices.Contains(long, workload) {
+			return false
+		}
 		return wanted.MatchString(workload) && (database == "" || slices.Contains(on, database))
 	}
 	return s, s.sizes.Check()

@@ -20,11 +20,9 @@ func start(ctx context.Context, h *harness.Harness, o Options) error {
 	if !o.Wanted("start", "") {
 		return nil
 	}
-	program := filepath.Join(h.Dir(), "drover")
-	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/drover")
-	build.Dir = o.Module
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the program: %w\n%s", err, out)
+	program, err := buildDrover(ctx, h, o)
+	if err != nil {
+		return err
 	}
 	nothing, err := exec.LookPath("true")
 	if err != nil {
@@ -51,9 +49,6 @@ func process(program string, args ...string) measure.Side {
 	return each(filepath.Base(program), 0, func(ctx context.Context) error {
 		cmd := exec.CommandContext(ctx, program, args...)
 		cmd.Env = []string{} // no configuration
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%w\n%s", err, out)
-		}
-		return nil
+		return combined(cmd)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -22,6 +23,13 @@ type Options struct {
 	PurgeRows   int
 	// EngineRows is how many of these rows the engine's workload changes.
 	EngineRows int
+	// Kills is how often a run is killed to see what it leaves, and KillRows are its rows.
+	Kills, KillRows int
+	// GrowthRows is the largest number of rows that a job is run on to see its memory.
+	GrowthRows int
+	// LoadRate is how many transactions pgbench begins in a second, and LoadTime how long it runs with nothing beside it.
+	LoadRate int
+	LoadTime time.Duration
 	// StartRounds is how often each command line is started.
 	StartRounds int
 	// Module is the folder of the module that the program is built from.
@@ -30,8 +38,9 @@ type Options struct {
 	Wanted func(workload, database string) bool
 	// Version is called with the version of each database that is used.
 	Version func(string)
-	// Report is called with each workload's results.
+	// Report is called with each workload's results; Sheet with those that are no ratios.
 	Report func([]measure.Result)
+	Sheet  func(Sheet)
 }
 
 // site is one database, opened by drover and by the raw driver with the same settings.
@@ -58,7 +67,7 @@ func Short(ctx context.Context, h *harness.Harness, o Options) error {
 
 // Long measures what takes seconds, on every database, and the start of the program.
 func Long(ctx context.Context, h *harness.Harness, o Options) error {
-	if err := run(ctx, h, o, []workload{{"purge", purges}, {"engine", engines}}); err != nil {
+	if err := run(ctx, h, o, []workload{{"purge", purges}, {"engine", engines}, {"growth", growth}, {"load", loads}, {"kills", kills}}); err != nil {
 		return err
 	}
 	return start(ctx, h, o)

@@ -15,8 +15,8 @@ var resumable = []State{Planned, Paused, Failed, Interrupted}
 // It does so where the run is planned, paused or failed, or where the lease of its last runner has expired; states, if there are any, narrow
 // that down. A request that no runner has seen is dropped.
 //
-// Writing the new token waits for batches that a former runner has under way: each is committed before, and is in the shards that are
-// returned, or can not be committed any more. Bound the wait with the context.
+// Writing the new token waits for batches of a former runner whose checkpoint is written and not committed. Each batch is committed before, and is
+// in the shards that are returned, or can not be committed any more. Bound the wait with the context.
 //
 // The errors: [*HeldError] when another runner holds the run, one that wraps [ErrState] when its state does not allow it, [ErrNoRun]. An error
 // while the transaction was committed may leave the run held by nobody until the lease has expired.

@@ -94,7 +94,7 @@ func TestFault_TheAnswerOfABatchsCommitIsLost(t *testing.T) {
 }
 
 // TestFault_ACommitComesLate cuts the connection at the COMMIT of a batch, which the server gets only when the next attempt at the batch is
-// under way and waits for its rows. The checkpoint comes with it: so far nobody could know of this attempt. With the rows
+// under way and waits for its rows. On PostgreSQL the checkpoint comes with it: so far nobody could know of this attempt. With the rows
 // changed, the next attempt works on them a second time, and must not be committed.
 func TestFault_ACommitComesLate(t *testing.T) {
 	onServers(t, 100, func(t *testing.T, f *fixture) {

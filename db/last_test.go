@@ -19,8 +19,6 @@ func TestSendLast(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.setup(t, "INSERT INTO item (name) VALUES ('a')")
 		wantIs(t, w.SendLast(t.Context(), rename("a", "b")), db.ErrNoBlock)
-		_, err := w.Server(t.Context()) // which is asked once
-		noError(t, err)
 		w.log.Reset()
 		for range 3 { // prepared from the second time on, where statements are
 			noError(t, w.Atomic(t.Context(), func(ctx context.Context) error {

@@ -50,7 +50,7 @@ type transaction struct {
 	tally  dialect.Tally   // counts the changed rows of a dry run; else nil
 	undone dialect.Changes // counted by tally, but rolled back with a savepoint
 
-	last *last // goes with COMMIT; else nil
+	last *LastUpdate // goes with COMMIT; else nil
 
 	after   []string // statements that give the connection back its settings
 	discard bool     // the connection must not go back to the pool

@@ -33,8 +33,6 @@ type Dialect interface {
 	CheckValue(value driver.Value) error
 	// CheckDeferred checks now what COMMIT would check. It is the last that is done in a transaction that is rolled back.
 	CheckDeferred(ctx context.Context, conn driver.Conn) error
-	// CommitWith returns how an UPDATE and COMMIT are sent in one round trip; nil where this connection or this server cannot.
-	CommitWith(live Live, server Server) CommitWith
 	// Broken judges an error that a statement got inside a transaction; conn is the live driver connection.
 	Broken(conn driver.Conn, err error) Damage
 	// Classify reads a driver's error anywhere in err's chain; ok is false when there is none of this database.

@@ -37,12 +37,6 @@ type Live struct {
 	Keep func(io.Closer) (forget func())
 }
 
-// CommitWith sends an UPDATE and COMMIT in one round trip. Where the UPDATE affects no row it fails on purpose, so that the server skips the COMMIT:
-// found is false then. The transaction must be rolled back then, as after every error. The parameters are strings, integers, booleans and nil.
-//
-// COMMIT is sent as text every time, for whoever reads along: proxies, the server's log, tests.
-type CommitWith func(ctx context.Context, update string, args []any) (found bool, err error)
-
 // Exec sends a statement with parameters and returns the number of rows that it affected.
 func (l Live) Exec(ctx context.Context, query string, args []any) (int64, error) {
 	if l.PGX != nil {

@@ -22,8 +22,6 @@ type Server struct {
 	NoKey bool
 	// JSONTable: JSON_TABLE (MariaDB from 10.6, MySQL from 8.0.4).
 	JSONTable bool
-	// Compound: BEGIN NOT ATOMIC … END, outside stored programs (MariaDB from 10.1.1).
-	Compound bool
 }
 
 // Facts holds what was learned of one database while it was used: its server's abilities and its tables' columns. It is safe for

@@ -116,8 +116,8 @@ const checkpointText = `UPDATE "drover_shards" SET "reached_key" = COALESCE(?, "
 // Checkpoint notes in the context's block what the block's batch adds to its shard, with one UPDATE. The error is [ErrFenced] when the shard
 // is not as the runner has it in hand: another runner has taken the run, or an attempt at the same batch whose answer was lost has been
 // committed after all; [Store.Reload] tells which. The block must be rolled back then, as it is when its function returns the error. On
-// PostgreSQL and MariaDB the UPDATE goes with the COMMIT of an outermost block, so ErrFenced is the block's error there. Outside a block it is
-// [db.ErrNoBlock]. The shard in hand stays as it is, for the block may yet fail; see [Shard.Apply].
+// PostgreSQL the UPDATE goes with the COMMIT of an outermost block, so ErrFenced is the block's error there. Outside a block it is [db.ErrNoBlock].
+// The shard in hand stays as it is, for the block may yet fail; see [Shard.Apply].
 func (s *Store) Checkpoint(ctx context.Context, sh *Shard, p Progress) error {
 	reached, err := encodeKey(p.Reached)
 	if err != nil {

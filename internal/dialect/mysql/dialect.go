@@ -59,7 +59,6 @@ func (Dialect) Server(version string) dialect.Server {
 		NoWait:          maria || skipLocked,
 		LockOf:          !maria && skipLocked,
 		JSONTable:       maria && dialect.VersionAtLeast(version, 10, 6) || !maria && dialect.VersionAtLeast(version, 8, 0, 4),
-		Compound:        maria && dialect.VersionAtLeast(version, 10, 1, 1),
 	}
 }
 

@@ -11,18 +11,11 @@ import (
 	"github.com/drover-dev/drover/internal/dialect"
 )
 
-// CommitWith works on pgx: both statements are in one batch of the protocol, of which the server skips what comes behind an error.
-func (Dialect) CommitWith(live dialect.Live, _ dialect.Server) dialect.CommitWith {
-	if live.PGX == nil {
-		return nil
-	}
-	return func(ctx context.Context, update string, args []any) (found bool, err error) {
-		return commitWith(ctx, live.PGX, update, args)
-	}
-}
-
-// commitWith makes the UPDATE fail by a division, where it affects no row. It divides nothing itself.
-func commitWith(ctx context.Context, conn *pgx.Conn, update string, args []any) (found bool, err error) {
+// CommitWith sends an UPDATE and COMMIT in one round trip. Where the UPDATE affects no row it fails on purpose, so that the server skips the
+// COMMIT: found is false then, and the transaction must be rolled back, as after every error. The UPDATE divides nothing itself.
+//
+// COMMIT is sent as text every time, for whoever reads along: proxies, the server's log, tests.
+func CommitWith(ctx context.Context, conn *pgx.Conn, update string, args []any) (found bool, err error) {
 	update = "WITH affected AS (" + update + " RETURNING 1) SELECT 1 / count(*) FROM affected"
 	params := make([][]byte, len(args)) // as text, of whatever types the server finds them to be
 	for i, a := range args {

@@ -130,9 +130,6 @@ func (Dialect) CheckDeferred(ctx context.Context, conn driver.Conn) error {
 	return err
 }
 
-// CommitWith does not exist: there are no round trips.
-func (Dialect) CommitWith(dialect.Live, dialect.Server) dialect.CommitWith { return nil }
-
 // Broken judges by the code: out of space, I/O errors, out of memory and interruption can throw away the whole
 // transaction (SQLite manual, lang_transaction, "response to errors within a transaction"); any other error only
 // undoes its statement.

@@ -57,10 +57,12 @@ func (r *runner) transaction(ctx context.Context, w *work, size int, cause error
 		}
 		return r.checkpoint(ctx, w, progress)
 	}, db.Durable())
-	switch verdict := judge(err); {
-	case err == nil, verdict == committed, verdict == unknown, verdict == fenced: // the batch may be committed
-	default:
-		r.failures.release(admitted)
+	if err != nil {
+		switch judge(err) {
+		case committed, unknown, fenced: // the batch may be committed
+		default:
+			r.failures.release(admitted)
+		}
 	}
 	return progress, err
 }

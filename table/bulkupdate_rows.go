@@ -56,8 +56,7 @@ func (u *updater) updateChunk(ctx context.Context, rows rowList) (int64, error) 
 }
 
 // updateJSON is UPDATE JSON_TABLE(…) STRAIGHT_JOIN …: all rows are one parameter, and for each of them the table's is looked up by its key. The
-// types in it are wide, so that a value that does not fit its column
-// is refused by the assignment and not made NULL by the conversion.
+// types in it are wide, so that a value that does not fit its column is refused by the assignment and not made NULL by the conversion.
 func (u *updater) updateJSON(ctx context.Context, rows rowList) (int64, error) {
 	values, err := u.values(rows)
 	if err != nil {

@@ -230,7 +230,7 @@ func TestUndo_StopAndGoOn(t *testing.T) {
 				}
 				undo := b.lastRun(t)
 				b.wantState(t, undo, "paused")
-				b.wantState(t, id, "succeeded")
+				b.wantState(t, id, "undoing")
 				if plan := b.mustRun(t, "undo", id, "--dry-run").Stdout; !strings.Contains(plan, "run "+batch.Short(undo)+" is resumed: ") {
 					t.Errorf("the plan does not tell that it goes on:\n%s", plan)
 				}

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/testdb"
 )
@@ -132,6 +134,23 @@ func TestSendLast_LargeObjects(t *testing.T) {
 			return w.SendLast(ctx, rename("a", "b"))
 		}))
 		w.wantNames(t, "b")
+		var after pgx.Tx
+		noError(t, w.Atomic(t.Context(), func(ctx context.Context) (err error) {
+			if after, err = w.PGX(ctx); err != nil {
+				return err
+			}
+			return w.SendLast(ctx, rename("b", "a"))
+		}))
+		if after.LargeObjects() != (pgx.LargeObjects{}) {
+			t.Error("large objects were handed out after the end")
+		}
+		noError(t, w.Atomic(t.Context(), func(ctx context.Context) (err error) {
+			after, err = w.PGX(ctx)
+			return err
+		}))
+		objects := after.LargeObjects()
+		_, err := objects.Create(t.Context(), 0)
+		wantIs(t, err, pgx.ErrTxClosed)
 		var n int
 		noError(t, w.raw.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_largeobject_metadata WHERE oid = $1", oid).Scan(&n))
 		if n != 1 {

@@ -192,12 +192,14 @@ func (t *pgxTx) Rollback(ctx context.Context) error {
 // Conn returns nil; see [DB.PGX].
 func (t *pgxTx) Conn() *pgx.Conn { return nil }
 
-// LargeObjects returns the transaction's large objects. After the end of the block they are the zero value, which cannot be used.
+// LargeObjects returns the transaction's large objects. After the end of the block they refuse to be used.
 func (t *pgxTx) LargeObjects() pgx.LargeObjects {
-	t.tx.largeObjects.Store(true)
-	if t.tx.ended.Load() {
+	t.tx.mu.Lock()
+	defer t.tx.mu.Unlock()
+	if t.tx.last != nil { // pgx does not see the COMMIT, so its objects would work on after it: the zero value does not
 		return pgx.LargeObjects{}
 	}
+	t.tx.largeObjects.Store(true)
 	return t.tx.native.LargeObjects()
 }
 

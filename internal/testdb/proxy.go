@@ -109,13 +109,13 @@ func (p *Proxy) BlackholeResponses(on bool) {
 // value. The client must wait for each answer before it asks again: an answer to something earlier would be taken for
 // the one to lose.
 func (p *Proxy) CutOnClientBytes(pattern []byte) <-chan struct{} {
-	return p.setTrap(pattern, true)
+	return p.setTrap(newTrap(pattern, true))
 }
 
 // CutBeforeForward sets a trap like that of CutOnClientBytes which cuts the connection without passing the bytes on. With
 // the pattern COMMIT, the server rolls the transaction back, and again the client cannot know.
 func (p *Proxy) CutBeforeForward(pattern []byte) <-chan struct{} {
-	return p.setTrap(pattern, false)
+	return p.setTrap(newTrap(pattern, false))
 }
 
 // CutAndForwardLate sets a trap like that of CutBeforeForward which cuts only the client off. The server gets the bytes when late is called, once,
@@ -123,17 +123,14 @@ func (p *Proxy) CutBeforeForward(pattern []byte) <-chan struct{} {
 func (p *Proxy) CutAndForwardLate(pattern []byte) (sprung <-chan struct{}, late func()) {
 	t := newTrap(pattern, false)
 	t.late = make(chan struct{})
+	return p.setTrap(t), func() { close(t.late) }
+}
+
+func (p *Proxy) setTrap(t *trap) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.trap = t
-	return t.sprung, func() { close(t.late) }
-}
-
-func (p *Proxy) setTrap(pattern []byte, forward bool) <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.trap = newTrap(pattern, forward)
-	return p.trap.sprung
+	return t.sprung
 }
 
 // Close cuts all connections and closes the port. It returns when all of the proxy's goroutines have ended.

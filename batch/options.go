@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/drover-dev/drover/internal/pace"
+	"github.com/drover-dev/drover/internal/person"
 	"github.com/drover-dev/drover/internal/runstore"
 )
 
@@ -158,7 +159,7 @@ func (s *settings) defaults() {
 	s.Retries = max(s.Retries, 0)
 	set(&s.Reconnect, defaultReconnect)
 	set(&s.Lease, defaultLease)
-	set(&s.By, runstore.Person())
+	set(&s.By, person.Name())
 	set(&s.Owner, s.By+" pid "+strconv.Itoa(os.Getpid()))
 	set(&s.Build, build())
 	if s.Now == nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/batch"
+	"github.com/drover-dev/drover/internal/person"
 	"github.com/drover-dev/drover/internal/runstore"
 	"github.com/drover-dev/drover/internal/term"
 )
@@ -50,7 +51,7 @@ func pause(ctx context.Context, c *drover.Call) error {
 		return drover.Errorf("run %s is %s, and nobody works on it", id, run.State).Try("%s    goes on with it", resumeLine(c, *run)).
 			Try("%s runs cancel %s    gives it up", c.Program(), id)
 	}
-	now, err := store.Ask(ctx, run.ID, runstore.RequestPause, runstore.Person())
+	now, err := store.Ask(ctx, run.ID, runstore.RequestPause, person.Name())
 	if err != nil {
 		return stateError(err)
 	}
@@ -76,7 +77,7 @@ func cancel(ctx context.Context, c *drover.Call) error {
 	if err := c.Confirm(ctx, drover.Facts{Action: "cancel", Count: 1, What: what}); err != nil {
 		return err
 	}
-	now, err := store.Ask(ctx, run.ID, runstore.RequestCancel, runstore.Person())
+	now, err := store.Ask(ctx, run.ID, runstore.RequestCancel, person.Name())
 	if err != nil {
 		return stateError(err)
 	}

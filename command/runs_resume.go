@@ -10,6 +10,7 @@ import (
 
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/batch"
+	"github.com/drover-dev/drover/internal/person"
 	"github.com/drover-dev/drover/internal/runstore"
 	"github.com/drover-dev/drover/internal/term"
 )
@@ -51,7 +52,7 @@ func resume(ctx context.Context, c *drover.Call) error {
 	case run.State.Finished():
 		return finished(run, "resume")
 	case run.Live() && run.Request == runstore.RequestPause:
-		if err := store.Resume(ctx, run.ID, runstore.Person()); err != nil {
+		if err := store.Resume(ctx, run.ID, person.Name()); err != nil {
 			return stateError(err)
 		}
 		now := *run

@@ -7,6 +7,7 @@ import (
 
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/batch"
+	"github.com/drover-dev/drover/internal/person"
 	"github.com/drover-dev/drover/internal/runstore"
 	"github.com/drover-dev/drover/internal/term"
 )
@@ -77,7 +78,7 @@ type setDocument struct {
 
 func change(ctx context.Context, c *drover.Call, store *runstore.Store, run *runstore.Run, changes []optionChange) error {
 	for _, x := range changes {
-		old, err := store.Set(ctx, run.ID, x.name, x.value, runstore.Person())
+		old, err := store.Set(ctx, run.ID, x.name, x.value, person.Name())
 		if err != nil {
 			return stateError(fmt.Errorf("set %s: %w", x.name, err))
 		}

@@ -83,24 +83,29 @@ func (d *DB) Atomic(ctx context.Context, fn func(ctx context.Context) error, opt
 	if d.requireBlock {
 		return ErrOutsideBlock
 	}
+	return d.retrying(ctx, o, func() error { return d.outermost(ctx, fn, o) })
+}
+
+// retrying runs attempts at an outermost block as [Retry] says.
+func (d *DB) retrying(ctx context.Context, o blockOptions, attempt func() error) error {
 	if o.retries <= 0 {
-		return d.outermost(ctx, fn, o)
+		return attempt()
 	}
-	attempt := 0
+	number := 0
 	policy := backoff.NewExponentialBackOff()
 	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 2*time.Second
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		attempt++
-		err := d.outermost(ctx, fn, o)
-		if err != nil && (!KindOf(err).Retryable() || errors.Is(err, ErrOutcomeUnknown) || errors.Is(err, ErrCommitted)) {
+		number++
+		err := attempt()
+		if err != nil && (!KindOf(err).Retryable() || errors.Is(err, ErrOutcomeUnknown) || errors.Is(err, ErrCommitted) || isInDoubt(err)) {
 			return struct{}{}, backoff.Permanent(err)
 		}
 		return struct{}{}, err
 	}, backoff.WithBackOff(policy), backoff.WithMaxTries(uint(o.retries)+1), backoff.WithMaxElapsedTime(0),
 		backoff.WithNotify(func(err error, wait time.Duration) {
-			d.log.WarnContext(ctx, "block failed, will retry", "database", d.alias, "attempt", attempt, "of", o.retries+1, "wait", wait, "error", err)
+			d.log.WarnContext(ctx, "block failed, will retry", "database", d.alias, "attempt", number, "of", o.retries+1, "wait", wait, "error", err)
 			if o.onRetry != nil {
-				o.onRetry(Attempt{Number: attempt, Of: o.retries + 1, Wait: wait, Err: err})
+				o.onRetry(Attempt{Number: number, Of: o.retries + 1, Wait: wait, Err: err})
 			}
 		}))
 	if permanent, ok := errors.AsType[*backoff.PermanentError](err); ok { // the last try's: backoff unwraps only those before it

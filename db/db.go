@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -31,6 +32,8 @@ type core struct {
 	interceptors   []Interceptor
 	facts          dialect.Facts
 	isolation      sql.IsolationLevel // of transactions that ask for none, on connections that are not set to one
+
+	decisions atomic.Bool // the table of decisions is there
 
 	routed, routedInBlock lazyPool // for DBTX; the second refuses statements outside blocks
 }

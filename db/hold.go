@@ -51,6 +51,7 @@ func (d *DB) tryHold(ctx context.Context, opts dialect.TxOptions, o owner, f fun
 	defer func() { _ = conn.Close() }()
 	rawErr := conn.Raw(func(live any) error {
 		tx := newTransaction(d, live.(driver.Conn), o)
+		tx.name = opts.Name
 		if pool != d.opened.Reader {
 			tx.after = d.dialect.End(opts)
 		}
@@ -73,6 +74,10 @@ func (d *DB) tryHold(ctx context.Context, opts dialect.TxOptions, o owner, f fun
 
 // begin sends the statements that open the transaction, the last one through pgx where the connection runs on it.
 func (tx *transaction) begin(ctx context.Context, statements []string) error {
+	end := "COMMIT"
+	if tx.name != "" {
+		end = dialect.Named(tx.db.dialect.Features().TwoPhase.Prepare[0], tx.name)
+	}
 	for i, query := range statements {
 		native, ok := tx.conn.(postgres.NativeConn)
 		if !ok || i < len(statements)-1 {
@@ -82,7 +87,7 @@ func (tx *transaction) begin(ctx context.Context, statements []string) error {
 			continue
 		}
 		err := tx.db.intercept(ctx, query, nil, func(ctx context.Context) (err error) {
-			tx.native, err = native.Conn().BeginTx(ctx, pgx.TxOptions{BeginQuery: query, CommitQuery: "COMMIT"})
+			tx.native, err = native.Conn().BeginTx(ctx, pgx.TxOptions{BeginQuery: query, CommitQuery: end})
 			return err
 		})
 		if err != nil {
@@ -94,6 +99,16 @@ func (tx *transaction) begin(ctx context.Context, statements []string) error {
 
 // finish ends the transaction of a block whose function returned err, and returns the hooks to run.
 func (tx *transaction) finish(ctx context.Context, err error) ([]hook, error) {
+	keep, err := tx.verdict(ctx, err)
+	if keep {
+		return tx.commit(ctx)
+	}
+	tx.rollback(ctx)
+	return nil, err
+}
+
+// verdict unwinds the transaction of a block whose function returned err, and says whether its work is to be kept, or else the block's error.
+func (tx *transaction) verdict(ctx context.Context, err error) (keep bool, _ error) {
 	root, popErr := tx.unwind()
 	switch {
 	case err != nil:
@@ -105,10 +120,9 @@ func (tx *transaction) finish(ctx context.Context, err error) ([]hook, error) {
 	case ctx.Err() != nil:
 		err = fmt.Errorf("rolled back before COMMIT: %w", context.Cause(ctx))
 	default:
-		return tx.commit(ctx)
+		return true, nil
 	}
-	tx.rollback(ctx)
-	return nil, err
+	return false, err
 }
 
 // unwind closes what was left open on the connection and takes all savepoints off the stack.
@@ -173,7 +187,23 @@ func (tx *transaction) sendRollback(ctx context.Context) error {
 			return err
 		}
 	}
-	return dialect.Exec(ctx, tx.conn, "ROLLBACK")
+	statements := tx.rollbackStatements()
+	for _, query := range statements[:len(statements)-1] {
+		_ = dialect.Exec(ctx, tx.conn, query)
+	}
+	return dialect.Exec(ctx, tx.conn, statements[len(statements)-1])
+}
+
+// rollbackStatements end the transaction while it is not prepared. The last one says how that went.
+func (tx *transaction) rollbackStatements() []string {
+	if tx.name == "" {
+		return []string{"ROLLBACK"}
+	}
+	var statements []string
+	for _, s := range tx.db.dialect.Features().TwoPhase.Abandon {
+		statements = append(statements, dialect.Named(s, tx.name))
+	}
+	return statements
 }
 
 // outcomeUnknown reports whether a COMMIT that failed with err may have been done all the same: it was sent, and what
@@ -193,7 +223,8 @@ func (tx *transaction) rollback(ctx context.Context) {
 	tx.mu.Lock()
 	tx.ended.Store(true)
 	sent := false
-	err := tx.db.intercept(context.WithoutCancel(ctx), "ROLLBACK", nil, func(ctx context.Context) error {
+	statements := tx.rollbackStatements()
+	err := tx.db.intercept(context.WithoutCancel(ctx), statements[len(statements)-1], nil, func(ctx context.Context) error {
 		sent = true
 		return tx.sendRollback(ctx)
 	})

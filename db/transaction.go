@@ -26,6 +26,7 @@ const (
 	ownerManual              // Begin
 	ownerCaller              // JoinSQL, JoinPGX: neither commit nor rollback is drover's
 	ownerDryRun              // DryRun: always rolled back
+	ownerAll                 // AtomicAll: prepared, then ended by its name
 )
 
 // transaction is one open transaction on one live connection, with the stack of its savepoints. It is the
@@ -34,6 +35,7 @@ type transaction struct {
 	db    *DB
 	conn  driver.Conn
 	owner owner
+	name  string // of a transaction that will be prepared; else ""
 	// native is pgx's own transaction, where the connection runs on pgx. It is only asked for what needs it: the
 	// transaction is ended by statements, as on the other databases.
 	native pgx.Tx

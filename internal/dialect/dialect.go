@@ -103,6 +103,8 @@ type Features struct {
 	// something else where it has waited in vain. The lock ends with the transaction, or with SchemaUnlock where there is one; "" where
 	// every transaction that writes is alone (SQLite).
 	SchemaLock, SchemaUnlock string
+	// TwoPhase is how transactions are prepared.
+	TwoPhase TwoPhase
 }
 
 // Meters are queries for one number each; "" where the database cannot tell.
@@ -122,6 +124,8 @@ type Meters struct {
 type TxOptions struct {
 	Isolation sql.IsolationLevel
 	ReadOnly  bool
+	// Name is the name of a transaction that will be prepared; else "". See [TwoPhase].
+	Name string
 }
 
 // Damage says what an error did to the transaction it happened in.

@@ -45,6 +45,7 @@ func (Dialect) Features() dialect.Features {
 		Verbatim: "SET @drover_sql_mode = @@SESSION.sql_mode, @drover_time_zone = @@SESSION.time_zone, " +
 			"SESSION sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', SESSION time_zone = '+00:00'",
 		VerbatimEnd: "SET SESSION sql_mode = @drover_sql_mode, SESSION time_zone = @drover_time_zone",
+		TwoPhase:    twoPhase,
 	}
 }
 
@@ -77,10 +78,13 @@ func (Dialect) Version(reported string) string {
 	return "mysql " + number
 }
 
-// Begin sets the isolation level for the next transaction and starts it (MySQL manual, 15.3.7 and 15.3.1).
+// Begin sets the isolation level for the next transaction and starts it (MySQL manual, 15.3.7, 15.3.1 and 15.3.8).
 func (Dialect) Begin(opts dialect.TxOptions) ([]string, error) {
 	start := "START TRANSACTION"
-	if opts.ReadOnly {
+	switch {
+	case opts.Name != "":
+		start = "XA START '" + opts.Name + "'"
+	case opts.ReadOnly:
 		start += " READ ONLY"
 	}
 	if opts.Isolation == sql.LevelDefault {
@@ -182,8 +186,10 @@ var kinds = map[uint16]dialect.Kind{
 	1366: dialect.Data,       // ER_TRUNCATED_WRONG_VALUE_FOR_FIELD
 	1406: dialect.Data,       // ER_DATA_TOO_LONG
 	1213: dialect.Deadlock,   // ER_LOCK_DEADLOCK
+	1614: dialect.Deadlock,   // ER_XA_RBDEADLOCK
 	1020: dialect.Serialization,
 	1205: dialect.LockTimeout,      // ER_LOCK_WAIT_TIMEOUT
+	1613: dialect.LockTimeout,      // ER_XA_RBTIMEOUT
 	3572: dialect.LockTimeout,      // ER_LOCK_NOWAIT
 	1317: dialect.StatementTimeout, // ER_QUERY_INTERRUPTED
 	1969: dialect.StatementTimeout, // ER_STATEMENT_TIMEOUT (MariaDB)

@@ -43,6 +43,7 @@ func (Dialect) Features() dialect.Features {
 		},
 		Clock: "clock_timestamp()", ClockAfter: "(clock_timestamp() + CAST(? AS bigint) * INTERVAL '1 millisecond')",
 		SchemaLock: "SELECT count(pg_advisory_xact_lock(x'64726f766572'::bigint))", // the number spells "drover"
+		TwoPhase:   twoPhase,
 	}
 }
 

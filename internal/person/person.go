@@ -1,12 +1,13 @@
-package runstore
+// Package person says who runs this process.
+package person
 
 import (
 	"os"
 	"os/user"
 )
 
-// Person is who runs this process, as user@host: the actor of what a person asks for.
-func Person() string {
+// Name is who runs this process, as user@host: the actor of what a person asks for.
+func Name() string {
 	name, host := "unknown", "unknown"
 	if u, err := user.Current(); err == nil {
 		name = u.Username

@@ -20,6 +20,7 @@ const childURL = "DROVER_DB_TEST_URL"
 var childJobs = map[string]func(ctx context.Context, conn *db.DB, p partner) error{
 	"transfer":  func(ctx context.Context, conn *db.DB, p partner) error { return transfer(ctx, conn, p, 2, 1) },
 	"hold lock": holdLock,
+	"all":       workOnBoth,
 }
 
 // runChild does a job in this process, which a test has started, and returns its exit code.
@@ -49,6 +50,7 @@ type partner struct {
 	in      *bufio.Reader
 	out     io.Writer
 	retried func(db.Attempt) // told of each retry; may be nil
+	kill    func() error     // of a child: kill -9
 }
 
 func (p partner) say(line string) error {
@@ -65,17 +67,17 @@ func (p partner) await(want string) error {
 }
 
 // startChild starts this test binary once more to do a job. wait returns when it has ended, with its error.
-func startChild(t *testing.T, url, job string) (p partner, wait func() error) {
+func startChild(t *testing.T, url, job string, env ...string) (p partner, wait func() error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), childJob+"="+job, childURL+"="+url)
+	cmd.Env = append(append(os.Environ(), childJob+"="+job, childURL+"="+url), env...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	noError(t, err)
 	out, err := cmd.StdoutPipe()
 	noError(t, err)
 	noError(t, cmd.Start())
-	return partner{in: bufio.NewReader(out), out: in}, func() error { return errors.Join(in.Close(), cmd.Wait()) }
+	return partner{in: bufio.NewReader(out), out: in, kill: cmd.Process.Kill}, func() error { return errors.Join(in.Close(), cmd.Wait()) }
 }
 
 const rounds = 5

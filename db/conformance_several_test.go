@@ -76,7 +76,7 @@ func TestConformance_196_UnknownAlias(t *testing.T) {
 	})
 }
 
-// Two-phase mode is not in the package yet, so case 197 is the ordinary one.
+// Case 197 without two-phase commit; TestConformance_197_TwoPhase is the case with it.
 func TestConformance_197_TwoDatabasesAreTwoTransactions(t *testing.T) {
 	eachTwo(t, func(t *testing.T, a, b *world) {
 		err := a.Atomic(t.Context(), func(ctx context.Context) error {

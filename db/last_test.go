@@ -3,7 +3,6 @@ package db_test
 import (
 	"context"
 	"errors"
-	"net/url"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -187,14 +186,7 @@ func TestSendLast_ConnectionLost(t *testing.T) {
 func TestSendLast_Unprepared(t *testing.T) {
 	on(t, func(t *testing.T, w *world) {
 		w.setup(t, "INSERT INTO item (name) VALUES ('a')")
-		d := w.on
-		u, err := url.Parse(d.URL)
-		noError(t, err)
-		query := u.Query()
-		query.Set("default_query_exec_mode", "exec")
-		u.RawQuery = query.Encode()
-		d.URL = u.String()
-		conn := open(t, d)
+		conn := open(t, asText(t, w.on))
 		noError(t, conn.Atomic(t.Context(), func(ctx context.Context) error { return conn.SendLast(ctx, rename("a", "b")) }))
 		wantIs(t, conn.Atomic(t.Context(), func(ctx context.Context) error { return conn.SendLast(ctx, rename("a", "b")) }), errOops)
 		w.wantNames(t, "b")

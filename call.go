@@ -45,6 +45,15 @@ func (c *Call) Database(ctx context.Context, alias string) (*db.DB, error) {
 	return view, nil
 }
 
+// Aliases gives the aliases of all configured databases, sorted. It opens none.
+func (c *Call) Aliases() ([]string, error) {
+	reg, err := c.inv.config()
+	if err != nil {
+		return nil, err
+	}
+	return reg.Aliases(), nil
+}
+
 // Args gives the positional arguments.
 func (c *Call) Args() []string { return slices.Clone(c.args) }
 

@@ -244,7 +244,7 @@ func (inv *invocation) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	if !cmd.Options.PlanOnly && inv.scope.dry == nil && (inv.data.dryRun || inv.data.check) {
+	if !cmd.NoDatabase && !cmd.Options.PlanOnly && inv.scope.dry == nil && (inv.data.dryRun || inv.data.check) {
 		return inv.runDry(ctx, c)
 	}
 	if cmd.Options.PlanOnly && inv.dryRun() {

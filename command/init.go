@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -12,14 +13,15 @@ import (
 	"github.com/drover-dev/drover/internal/term"
 )
 
-// Init returns the command "init", which makes the tables that runs are kept in, or brings them up to date. A run makes them by itself where it may;
+// Init returns the command "init", which makes the tables of drover, or brings them up to date. A run makes those that it needs by itself where it may;
 // the command is for databases where it may not, and for those who want to see them first.
 func Init() *drover.Command {
 	var printSQL bool
 	return &drover.Command{
-		Name: "init", Short: "Make the tables that runs are kept in",
+		Name: "init", Short: "Make the tables of drover",
 		Long: `Make the tables that runs are kept in, or bring them up to date: drover_runs, drover_shards, drover_quarantine, drover_undo, drover_events and
-drover_schema. The first run on a database makes them by itself where its user may.
+drover_schema; and, where the database can prepare transactions, drover_decisions, which transactions over several databases need. The first run, or the first
+such transaction, makes them by itself where its user may.
 
 --print-sql prints the statements and changes nothing, for somebody else to run; they can be run twice.`,
 		Example: `drover init
@@ -53,6 +55,9 @@ func printTables(c *drover.Call) error {
 	if err != nil {
 		return err
 	}
+	if decisions := c.DB().Dialect().Features().TwoPhase.DecisionTable; decisions != "" {
+		text += "\n" + decisions
+	}
 	if c.JSONOutput() {
 		d := newInitDocument(c)
 		d.SQL = text
@@ -67,6 +72,10 @@ func printTables(c *drover.Call) error {
 
 func makeTables(ctx context.Context, c *drover.Call) error {
 	changed, err := runstore.New(c.DB()).Init(ctx)
+	decisions := false
+	if err == nil {
+		decisions, err = c.DB().MakeDecisionTable(ctx)
+	}
 	switch kind := db.KindOf(err); {
 	case kind == db.ErrPermission || kind == db.ErrReadOnly:
 		return drover.Errorf("%w", err).Try("%s init --print-sql    prints the statements, for somebody who may run them", c.Program())
@@ -75,14 +84,24 @@ func makeTables(ctx context.Context, c *drover.Call) error {
 	}
 	if c.JSONOutput() {
 		d := newInitDocument(c)
-		d.Changed = changed
+		d.Changed = changed || decisions
 		c.JSON(d)
 		return nil
 	}
-	if !changed {
-		c.Success("Nothing to do: drover's tables on %s are there and up to date.", c.DB().Alias())
-		return nil
+	var made []string
+	if changed {
+		made = []string{"drover_runs", "drover_shards", "drover_quarantine", "drover_undo", "drover_events", "drover_schema"}
 	}
-	c.Success("Made the tables drover_runs, drover_shards, drover_quarantine, drover_undo, drover_events and drover_schema on %s.", c.DB().Alias())
+	if decisions {
+		made = append(made, "drover_decisions")
+	}
+	switch last := len(made) - 1; last {
+	case -1:
+		c.Success("Nothing to do: drover's tables on %s are there and up to date.", c.DB().Alias())
+	case 0:
+		c.Success("Made the table %s on %s.", made[0], c.DB().Alias())
+	default:
+		c.Success("Made the tables %s and %s on %s.", strings.Join(made[:last], ", "), made[last], c.DB().Alias())
+	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/drover-dev/drover"
+	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/testdb"
 )
 
@@ -78,5 +80,32 @@ func TestInit_WithoutTheRight(t *testing.T) {
 	code, _, stderr = b.shell(t, nil, "init")
 	if code != drover.ExitFailed || !strings.Contains(stderr, "drover init --print-sql") {
 		t.Errorf("init: exit code %d\n%s", code, stderr)
+	}
+}
+
+// TestInit_DecisionTable proves that a database from before it gets the table of decisions, and that AtomicAll and init make the same one.
+func TestInit_DecisionTable(t *testing.T) {
+	for _, name := range []string{testdb.NamePostgres, testdb.NameMariaDB} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, testdb.Fresh(t, name))
+			b.mustRun(t, "init")
+			made := definitions(b.Dump(t))
+			b.exec(t, "DROP TABLE drover_decisions")
+			again := newBench(t, b.Database)
+			if res := again.mustRun(t, "init"); !strings.HasPrefix(res.Stdout, "Made the table drover_decisions on ") {
+				t.Errorf("it says %q", res.Stdout)
+			}
+			if diff := cmp.Diff(made, definitions(b.Dump(t))); diff != "" {
+				t.Errorf("made anew (-before +after):\n%s", diff)
+			}
+			b.exec(t, "DROP TABLE drover_decisions")
+			other, nothing := newBench(t, testdb.Fresh(t, testdb.NamePostgres)), func(context.Context) error { return nil }
+			if err := db.AtomicAll(t.Context(), []*db.DB{newBench(t, b.Database).conn, other.conn}, nothing); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(made, definitions(b.Dump(t))); diff != "" {
+				t.Errorf("made by AtomicAll (-init +AtomicAll):\n%s", diff)
+			}
+		})
 	}
 }

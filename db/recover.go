@@ -42,6 +42,8 @@ type InDoubtTx struct {
 	Age         time.Duration // since its record was written, by the clock of the database; 0 without a record
 	// Participants are those of the record; without one, those that are known to keep it prepared.
 	Participants []ParticipantState
+	// Young says that it was left alone because it is younger than RecoverOptions.OlderThan.
+	Young bool
 	// Action is what has been done.
 	Action RecoverAction
 	// Reason is why the transaction is not finished after that; empty where it is.
@@ -307,9 +309,11 @@ func (r *recovery) finish(ctx context.Context, t *doubtful, o RecoverOptions) {
 	case t.Reason != "":
 		return
 	case !t.settled && t.Age >= o.OlderThan:
+		t.Young = true
 		t.Reason = "it has begun only now: its program is at work"
 		return
 	case !t.settled:
+		t.Young = true
 		t.Reason = fmt.Sprintf("it is younger than %s: its program may still be at work", o.OlderThan)
 		return
 	}

@@ -103,11 +103,20 @@ func findSites(ctx context.Context, databases []*DB, o blockOptions) ([]string, 
 		if _, err := d.dialect.Begin(o.tx); err != nil {
 			return nil, &ParticipantError{Alias: d.alias, Reason: err.Error(), Err: err}
 		}
+		server, err := d.bare().Server(ctx)
+		if err != nil {
+			return nil, d.wrap("read the version", err)
+		}
 		s, err := d.findSite(ctx)
 		limit := d.dialect.Features().TwoPhase.Limit
 		switch {
 		case err != nil:
 			return nil, err
+		case !server.KeepsPrepared:
+			return nil, &ParticipantError{
+				Alias: d.alias, Reason: "its server is of a version that rolls prepared transactions back when the connection ends",
+				Advice: "MariaDB keeps them from 10.5 on, and MySQL from 5.7.7 on",
+			}
 		case s.readOnly:
 			return nil, &ParticipantError{
 				Alias: d.alias, Reason: "it accepts no writes (a replica, or set to read only)", Advice: "use the primary's alias", Err: ErrReadOnly,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,7 +32,8 @@ type branch struct {
 	name     string // of the prepared transaction
 	tx       *transaction
 	prepared bool // or perhaps, where the answer was lost
-	settled  bool // ended as decided, for sure
+	late     bool // the answer was lost, so that the server may still be about to prepare it
+	settled  bool // ended as decided
 }
 
 // branchName is the name of a prepared transaction. Recovery looks at no other.
@@ -142,7 +144,7 @@ func (g *global) work(ctx context.Context, fn func(context.Context) error) error
 // prepare is the first phase.
 func (b *branch) prepare(ctx context.Context) error {
 	perhaps, err := b.tx.prepare(ctx)
-	b.prepared = perhaps
+	b.prepared, b.late = perhaps, perhaps && err != nil
 	return err
 }
 
@@ -234,7 +236,8 @@ func (g *global) settle(ctx context.Context, err error) error {
 	if len(e.InDoubt) > 0 {
 		return e
 	}
-	if g.noted {
+	// What is prepared late needs the record: a recovery removes it, some time later.
+	if g.noted && !slices.ContainsFunc(g.branches, func(b *branch) bool { return b.late }) {
 		g.forget(ctx)
 	}
 	return err

@@ -22,6 +22,8 @@ type Server struct {
 	NoKey bool
 	// JSONTable: JSON_TABLE (MariaDB from 10.6, MySQL from 8.0.4).
 	JSONTable bool
+	// KeepsPrepared: a prepared transaction outlives the session that has prepared it (PostgreSQL, MariaDB from 10.5, MySQL from 5.7.7).
+	KeepsPrepared bool
 }
 
 // Facts holds what was learned of one database while it was used: its server's abilities and its tables' columns. It is safe for

@@ -49,7 +49,7 @@ func (Dialect) Features() dialect.Features {
 	}
 }
 
-// Server tells MariaDB from MySQL and old versions from new ones (MariaDB's and MySQL's manuals, SELECT, INSERT … RETURNING, JSON_TABLE).
+// Server tells MariaDB from MySQL and old versions from new ones (MariaDB's and MySQL's manuals, SELECT, INSERT … RETURNING, JSON_TABLE, XA).
 func (Dialect) Server(version string) dialect.Server {
 	maria := strings.HasPrefix(version, "mariadb ")
 	skipLocked := maria && dialect.VersionAtLeast(version, 10, 6) || !maria && dialect.VersionAtLeast(version, 8, 0, 1)
@@ -60,6 +60,7 @@ func (Dialect) Server(version string) dialect.Server {
 		NoWait:          maria || skipLocked,
 		LockOf:          !maria && skipLocked,
 		JSONTable:       maria && dialect.VersionAtLeast(version, 10, 6) || !maria && dialect.VersionAtLeast(version, 8, 0, 4),
+		KeepsPrepared:   maria && dialect.VersionAtLeast(version, 10, 5) || !maria && dialect.VersionAtLeast(version, 5, 7, 7),
 	}
 }
 

@@ -49,7 +49,7 @@ func (Dialect) Features() dialect.Features {
 
 // Server is the same for all supported versions.
 func (Dialect) Server(string) dialect.Server {
-	return dialect.Server{InsertReturning: true, UpdateReturning: true, RowLocks: true, SkipLocked: true, NoWait: true, LockOf: true, NoKey: true}
+	return dialect.Server{InsertReturning: true, UpdateReturning: true, RowLocks: true, SkipLocked: true, NoWait: true, LockOf: true, NoKey: true, KeepsPrepared: true}
 }
 
 // Quote returns ident in double quotes.

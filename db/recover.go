@@ -99,8 +99,10 @@ func Recover(ctx context.Context, databases []*DB, o RecoverOptions) (*Recovery,
 		t.settled = t.Age >= o.OlderThan && r.fence(ctx, t)
 	}
 	r.listPrepared(ctx)
-	for _, t := range r.transactions {
-		r.finish(ctx, t, o)
+	for _, id := range slices.Sorted(maps.Keys(r.transactions)) {
+		if ctx.Err() == nil {
+			r.finish(ctx, r.transactions[id], o)
+		}
 	}
 	return r.result(), context.Cause(ctx)
 }

@@ -21,6 +21,7 @@ var childJobs = map[string]func(ctx context.Context, conn *db.DB, p partner) err
 	"transfer":  func(ctx context.Context, conn *db.DB, p partner) error { return transfer(ctx, conn, p, 2, 1) },
 	"hold lock": holdLock,
 	"all":       workOnBoth,
+	"recover":   recoverBoth,
 }
 
 // runChild does a job in this process, which a test has started, and returns its exit code.

@@ -12,10 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/drover-dev/drover/db"
-	"github.com/drover-dev/drover/internal/testdb"
 )
 
 // What the child "all" is told: the second database, and the statement at which it kills itself, counted from the end of the block's function; 0
@@ -38,15 +35,11 @@ func workOnBoth(ctx context.Context, _ *db.DB, p partner) (err error) {
 		}
 		return next(ctx)
 	})
-	var both []*db.DB
-	for i, url := range []string{os.Getenv(childURL), os.Getenv(childSecond)} {
-		conn, err := db.Open(ctx, url, db.Alias([]string{"a", "b"}[i]), die)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, conn.Close()) }()
-		both = append(both, conn)
+	both, closeBoth, err := openBoth(ctx, die)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, closeBoth()) }()
 	for n := 1; ; n++ {
 		counting.Store(0)
 		err := db.AtomicAll(ctx, both, func(ctx context.Context) error {
@@ -69,6 +62,25 @@ func workOnBoth(ctx context.Context, _ *db.DB, p partner) (err error) {
 			}
 		}
 	}
+}
+
+// openBoth opens the databases of a child.
+func openBoth(ctx context.Context, opt db.OpenOption) (both []*db.DB, closeBoth func() error, err error) {
+	closeBoth = func() error {
+		var errs []error
+		for _, conn := range both {
+			errs = append(errs, conn.Close())
+		}
+		return errors.Join(errs...)
+	}
+	for i, url := range []string{os.Getenv(childURL), os.Getenv(childSecond)} {
+		conn, err := db.Open(ctx, url, db.Alias([]string{"a", "b"}[i]), opt)
+		if err != nil {
+			return nil, nil, errors.Join(err, closeBoth())
+		}
+		both = append(both, conn)
+	}
+	return both, closeBoth, nil
 }
 
 // killMyself is kill -9.
@@ -272,99 +284,4 @@ func TestRecover_BesideLivingTransactions(t *testing.T) {
 		mustRecover(t, db.RecoverOptions{}, ra, rb)
 		wantBoth(t, a, b, want...)
 	}, db.Intercept(dawdle))
-}
-
-// Transactions of other programs, with names much like drover's, are not touched.
-func TestRecover_LeavesOthersAlone(t *testing.T) {
-	eachServer(t, func(t *testing.T, name string) {
-		w := newWorld(t, testdb.Fresh(t, name), db.Alias("a"))
-		_, err := w.MakeDecisionTable(t.Context())
-		noError(t, err)
-		theirs := []string{"drover", "drover:1", "drover:01JD8ZK2Q0000000000000000:1", "xdrover:01JD8ZK2Q00000000000000000:1", "drover:01JD8ZK2Q00000000000000000:1:2", "drover:01jd8zk2q00000000000000000:1"}
-		const orphan = "drover:01JD8ZK2Q00000000000000000:1" // drover's, but of a database that is not given
-		for i, gid := range append(theirs, orphan) {
-			w.prepareByHand(t, gid, fmt.Sprint(i))
-		}
-		for _, o := range []db.RecoverOptions{{}, {OlderThan: time.Hour}} {
-			done, err := db.Recover(t.Context(), []*db.DB{w.DB}, o)
-			noError(t, err)
-			if len(done.Failed) != 0 || len(done.Transactions) != 1 || done.Transactions[0].ID != "01JD8ZK2Q00000000000000000" || done.Transactions[0].Finished() {
-				t.Errorf("recovered: %+v", done)
-			}
-		}
-		for _, gid := range append(theirs, orphan) {
-			w.setup(t, strings.ReplaceAll(w.Dialect().Features().TwoPhase.Commit, "{name}", gid)) // it is still there
-		}
-		if got := len(w.committed(t)); got != len(theirs)+1 {
-			t.Errorf("%d items", got)
-		}
-	})
-}
-
-// prepareByHand prepares a transaction that adds an item, and leaves no session that holds it.
-func (w *world) prepareByHand(t *testing.T, gid, item string) {
-	t.Helper()
-	raw, err := w.on.RawDB(t).Conn(t.Context())
-	noError(t, err)
-	begin := "BEGIN"
-	if w.on.Name == testdb.NameMariaDB {
-		begin = "XA START '" + gid + "'"
-	}
-	for _, query := range append([]string{begin, "INSERT INTO item (name) VALUES ('" + item + "')"}, w.Dialect().Features().TwoPhase.Prepare...) {
-		_, err := raw.ExecContext(t.Context(), strings.ReplaceAll(query, "{name}", gid))
-		noError(t, err)
-	}
-	var id int64
-	noError(t, raw.QueryRowContext(t.Context(), sessionQuery[w.on.Name]).Scan(&id))
-	w.killSessions(t, id)
-	_ = raw.Close()
-}
-
-// What cannot be finished now is told, and finished later.
-func TestRecover_WithoutAParticipant(t *testing.T) {
-	eachPair(t, func(t *testing.T, a, b *world) {
-		_, err := a.MakeDecisionTable(t.Context())
-		noError(t, err)
-		steps := 7
-		if a.on.Name == testdb.NameMariaDB {
-			steps++
-		}
-		if b.on.Name == testdb.NameMariaDB {
-			steps++
-		}
-		_, wait := startBoth(t, a, b, steps-2) // decided, and nothing committed yet
-		if wait() == nil {
-			t.Fatal("the child was not killed")
-		}
-		young, err := db.Recover(t.Context(), []*db.DB{a.DB, b.DB}, db.RecoverOptions{OlderThan: time.Hour})
-		noError(t, err)
-		if len(young.Transactions) != 1 || young.Transactions[0].Finished() || !strings.Contains(young.Transactions[0].Reason, "younger than 1h") {
-			t.Errorf("young: %+v", young)
-		}
-		a.wantNames(t)
-		alone, err := db.Recover(t.Context(), []*db.DB{b.DB}, db.RecoverOptions{})
-		noError(t, err)
-		if len(alone.Transactions) != 1 || !strings.Contains(alone.Transactions[0].Reason, "has its record") {
-			t.Errorf("without the record: %+v", alone)
-		}
-		b.wantNames(t)
-		partly, err := db.Recover(t.Context(), []*db.DB{a.DB}, db.RecoverOptions{})
-		noError(t, err)
-		if tx := partly.Transactions[0]; len(partly.Transactions) != 1 || tx.Decision != db.DecisionCommitted || len(tx.Participants) != 2 {
-			t.Errorf("without the second: %+v", partly)
-		}
-		if len(a.committed(t)) != 1 {
-			t.Error("the first does not have it")
-		}
-		if a.on.Name == testdb.NamePostgres || b.on.Name == testdb.NamePostgres { // else the first reaches both
-			if partly.Transactions[0].Finished() || partly.Transactions[0].Action != db.ActionCommitted {
-				t.Errorf("without the second: %+v", partly)
-			}
-			mustRecover(t, db.RecoverOptions{}, b.DB, a.DB)
-		}
-		wantBoth(t, a, b, a.committed(t)...)
-		if !cmp.Equal(a.committed(t), b.committed(t)) {
-			t.Error("they differ")
-		}
-	})
 }

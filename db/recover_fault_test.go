@@ -130,7 +130,11 @@ func TestAtomicAll_ServerDiesAroundTheDecision(t *testing.T) {
 		} {
 			t.Run(try.name, func(t *testing.T) {
 				d := server.Database(t)
-				a := newWorld(t, d, db.Alias("a"), db.AcquireTimeout(300*time.Millisecond), at(decideWords, try.before, func() {
+				patience := time.Minute
+				if !try.back {
+					patience = time.Second
+				}
+				a := newWorld(t, d, db.Alias("a"), db.AcquireTimeout(patience), at(decideWords, try.before, func() {
 					noError(t, server.Kill())
 					if try.back {
 						noError(t, server.Start())
@@ -184,7 +188,7 @@ func TestAtomicAll_ServerDiesBeforeItsCommit(t *testing.T) {
 	eachServer(t, func(t *testing.T, name string) {
 		server := newServer[name](t)
 		a := newWorld(t, testdb.Fresh(t, testdb.NamePostgres), db.Alias("a"))
-		b := newWorld(t, server.Database(t), db.Alias("b"), db.AcquireTimeout(300*time.Millisecond), at(phaseWords[name].commit, true, func() { noError(t, server.Kill()) }))
+		b := newWorld(t, server.Database(t), db.Alias("b"), db.AcquireTimeout(time.Second), at(phaseWords[name].commit, true, func() { noError(t, server.Kill()) }))
 		ha, hb := &hooks{w: a}, &hooks{w: b}
 		err := all(t.Context(), a, b, func(ctx context.Context) error {
 			return must(addBoth(ctx, a, b, "one"), ha.on(ctx, "a"), hb.on(ctx, "b"))
@@ -214,7 +218,7 @@ func TestAtomicAll_RollbackCannotBeSent(t *testing.T) {
 		a := newWorld(t, testdb.Fresh(t, name), db.Alias("a"))
 		b := newWorld(t, testdb.Fresh(t, testdb.NamePostgres), db.Alias("b"))
 		proxy := testdb.NewProxy(t, a.on.Server.Addr())
-		ta := &world{DB: open(t, proxy.Database(a.on), db.Alias("a"), db.AcquireTimeout(300*time.Millisecond)), on: a.on}
+		ta := &world{DB: open(t, proxy.Database(a.on), db.Alias("a"), db.AcquireTimeout(time.Second)), on: a.on}
 		tb := &world{on: b.on, DB: open(t, b.on, db.Alias("b"), at("PREPARE TRANSACTION", true, func() {
 			proxy.Refuse(true)
 			proxy.CutAll()

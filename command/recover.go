@@ -124,6 +124,7 @@ func recovered(c *drover.Call, found *db.Recovery, asked int, list bool) error {
 	switch n := int64(len(found.Transactions)); {
 	case list && n > 0:
 		c.Notice("%s not finished.", term.Counted(n, "transaction"))
+	case len(found.Failed) == asked:
 	case list || n == 0:
 		c.Notice("No transaction is left unfinished on the %s.", term.Counted(int64(asked-len(found.Failed)), "database"))
 	case committed+rolledBack+removed > 0:

@@ -18,6 +18,8 @@
 // block whose function hides that error and returns nil is rolled back with it. And only the block's own context is
 // in the transaction: a statement sent with the context from outside runs on another connection.
 //
+// [AtomicAll] opens a block on each of several databases and commits on all of them or on none; [Recover] finishes what a crash has left of it.
+//
 // The behaviour follows Django's django.db.transaction (Django 6.1 documentation, "Database transactions") but where
 // the documentation of a name says otherwise.
 package db

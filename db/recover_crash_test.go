@@ -24,31 +24,21 @@ const (
 
 // workOnBoth adds items to two databases at a time. It opens its own handle on the first one.
 func workOnBoth(ctx context.Context, _ *db.DB, p partner) (err error) {
-	death, err := strconv.Atoi(os.Getenv(childDeath))
-	if err != nil {
-		return err
-	}
-	var sent, counting atomic.Int64
-	die := db.Intercept(func(ctx context.Context, _ db.Statement, next func(context.Context) error) error {
-		if counting.Load() != 0 && sent.Add(1) == int64(death) {
-			killMyself()
-		}
-		return next(ctx)
-	})
-	both, closeBoth, err := openBoth(ctx, die)
+	var counting atomic.Bool
+	both, death, closeBoth, err := openBoth(ctx, &counting)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeBoth()) }()
 	for n := 1; ; n++ {
-		counting.Store(0)
+		counting.Store(false)
 		err := db.AtomicAll(ctx, both, func(ctx context.Context) error {
 			for _, conn := range both {
 				if err := conn.Exec(ctx, "INSERT INTO item (name) VALUES (?)", fmt.Sprintf("%d of %d", n, os.Getpid())); err != nil {
 					return err
 				}
 			}
-			counting.Store(1)
+			counting.Store(true)
 			return nil
 		})
 		switch {
@@ -64,8 +54,11 @@ func workOnBoth(ctx context.Context, _ *db.DB, p partner) (err error) {
 	}
 }
 
-// openBoth opens the databases of a child.
-func openBoth(ctx context.Context, opt db.OpenOption) (both []*db.DB, closeBoth func() error, err error) {
+// openBoth opens the databases of a child, which kills itself at the statement with the number death of those that count.
+func openBoth(ctx context.Context, counting *atomic.Bool) (both []*db.DB, death int, closeBoth func() error, err error) {
+	if death, err = strconv.Atoi(os.Getenv(childDeath)); err != nil {
+		return nil, 0, nil, err
+	}
 	closeBoth = func() error {
 		var errs []error
 		for _, conn := range both {
@@ -73,14 +66,21 @@ func openBoth(ctx context.Context, opt db.OpenOption) (both []*db.DB, closeBoth 
 		}
 		return errors.Join(errs...)
 	}
+	var sent atomic.Int64
+	die := db.Intercept(func(ctx context.Context, _ db.Statement, next func(context.Context) error) error {
+		if counting.Load() && sent.Add(1) == int64(death) {
+			killMyself()
+		}
+		return next(ctx)
+	})
 	for i, url := range []string{os.Getenv(childURL), os.Getenv(childSecond)} {
-		conn, err := db.Open(ctx, url, db.Alias([]string{"a", "b"}[i]), opt)
+		conn, err := db.Open(ctx, url, db.Alias([]string{"a", "b"}[i]), die)
 		if err != nil {
-			return nil, nil, errors.Join(err, closeBoth())
+			return nil, 0, nil, errors.Join(err, closeBoth())
 		}
 		both = append(both, conn)
 	}
-	return both, closeBoth, nil
+	return both, death, closeBoth, nil
 }
 
 // killMyself is kill -9.

@@ -3,7 +3,6 @@ package db_test
 import (
 	"context"
 	"errors"
-	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -46,22 +45,13 @@ var (
 
 // recoverBoth is the child "recover": a recovery that kills itself at a statement.
 func recoverBoth(ctx context.Context, _ *db.DB, p partner) (err error) {
-	death, err := strconv.Atoi(os.Getenv(childDeath))
-	if err != nil {
-		return err
-	}
-	var sent atomic.Int64
-	die := db.Intercept(func(ctx context.Context, _ db.Statement, next func(context.Context) error) error {
-		if sent.Add(1) == int64(death) {
-			killMyself()
-		}
-		return next(ctx)
-	})
-	both, closeBoth, err := openBoth(ctx, die)
+	var counting atomic.Bool
+	both, _, closeBoth, err := openBoth(ctx, &counting)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeBoth()) }()
+	counting.Store(true)
 	if _, err := db.Recover(ctx, both, db.RecoverOptions{}); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package rowimage
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,7 +20,23 @@ const maxKeyValues = 500
 // means all rows. With lock the rows are locked until the end of the block, which there must be then, else the error is [db.ErrNoBlock]; SQLite
 // needs no lock, since the block is alone.
 func (t *Table) Read(ctx context.Context, conn *db.DB, within string, args []any, lock bool) ([]Row, error) {
-	rows, err := t.read(ctx, conn, within, args, lock)
+	rows, err := t.read(ctx, conn, within, args, "", lock)
+	if err != nil {
+		return nil, fmt.Errorf("read rows of table %s: %w", t.name, err)
+	}
+	return rows, nil
+}
+
+// Page returns the first rows of the range of keys (after, through] that match where, at most size, in the order of the key. after is nil for the
+// start; where is a condition in SQL, "" for all. Nothing is locked.
+func (t *Table) Page(ctx context.Context, conn *db.DB, after, through keyset.Values, where string, size int) ([]Row, error) {
+	var lower keyset.Predicate
+	var args []any
+	if after != nil {
+		lower = t.keys.After()
+		args = lower.Args(args, after)
+	}
+	rows, err := t.read(ctx, conn, t.keys.Within(lower, where), t.keys.Through().Args(args, through), " LIMIT "+strconv.Itoa(size), false)
 	if err != nil {
 		return nil, fmt.Errorf("read rows of table %s: %w", t.name, err)
 	}
@@ -31,7 +48,7 @@ func (t *Table) Read(ctx context.Context, conn *db.DB, within string, args []any
 func (t *Table) ReadKeys(ctx context.Context, conn *db.DB, keys []keyset.Values, lock bool) ([]Row, error) {
 	rows := make([]Row, 0, len(keys))
 	err := t.chunks(keys, func(chunk []keyset.Values, where string, args []any) error {
-		found, err := t.read(ctx, conn, where, args, lock)
+		found, err := t.read(ctx, conn, where, args, "", lock)
 		if err != nil {
 			return err
 		}
@@ -78,7 +95,7 @@ func (t *Table) inOrder(ctx context.Context, conn *db.DB, keys []keyset.Values, 
 		if unclaimed == 0 {
 			continue
 		}
-		single, err := t.read(ctx, conn, " WHERE "+t.match, key, lock)
+		single, err := t.read(ctx, conn, " WHERE "+t.match, key, "", lock)
 		if err != nil {
 			return nil, err
 		}
@@ -99,8 +116,8 @@ func spell(key keyset.Values) (string, error) {
 	return keyset.Encode(utc)
 }
 
-func (t *Table) read(ctx context.Context, conn *db.DB, within string, args []any, lock bool) ([]Row, error) {
-	query := "SELECT " + t.selects + " FROM " + t.from + within + " ORDER BY " + t.keys.OrderBy()
+func (t *Table) read(ctx context.Context, conn *db.DB, within string, args []any, limit string, lock bool) ([]Row, error) {
+	query := "SELECT " + t.selects + " FROM " + t.from + within + " ORDER BY " + t.keys.OrderBy() + limit
 	if lock {
 		if !conn.InBlock(ctx) {
 			return nil, fmt.Errorf("lock the rows: %w", db.ErrNoBlock)

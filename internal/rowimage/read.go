@@ -20,7 +20,7 @@ const maxKeyValues = 500
 // means all rows. With lock the rows are locked until the end of the block, which there must be then, else the error is [db.ErrNoBlock]; SQLite
 // needs no lock, since the block is alone.
 func (t *Table) Read(ctx context.Context, conn *db.DB, within string, args []any, lock bool) ([]Row, error) {
-	rows, err := t.read(ctx, conn, within, args, "", lock)
+	rows, err := t.read(ctx, conn, within, args, lock)
 	if err != nil {
 		return nil, fmt.Errorf("read rows of table %s: %w", t.name, err)
 	}
@@ -36,7 +36,7 @@ func (t *Table) Page(ctx context.Context, conn *db.DB, after, through keyset.Val
 		lower = t.keys.After()
 		args = lower.Args(args, after)
 	}
-	rows, err := t.read(ctx, conn, t.keys.Within(lower, where), t.keys.Through().Args(args, through), " LIMIT "+strconv.Itoa(size), false)
+	rows, err := t.query(ctx, conn, t.keys.FirstWithin(lower, where), t.keys.Until().Args(args, through), " LIMIT "+strconv.Itoa(size))
 	if err != nil {
 		return nil, fmt.Errorf("read rows of table %s: %w", t.name, err)
 	}
@@ -48,7 +48,7 @@ func (t *Table) Page(ctx context.Context, conn *db.DB, after, through keyset.Val
 func (t *Table) ReadKeys(ctx context.Context, conn *db.DB, keys []keyset.Values, lock bool) ([]Row, error) {
 	rows := make([]Row, 0, len(keys))
 	err := t.chunks(keys, func(chunk []keyset.Values, where string, args []any) error {
-		found, err := t.read(ctx, conn, where, args, "", lock)
+		found, err := t.read(ctx, conn, where, args, lock)
 		if err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func (t *Table) inOrder(ctx context.Context, conn *db.DB, keys []keyset.Values, 
 		if unclaimed == 0 {
 			continue
 		}
-		single, err := t.read(ctx, conn, " WHERE "+t.match, key, "", lock)
+		single, err := t.read(ctx, conn, " WHERE "+t.match, key, lock)
 		if err != nil {
 			return nil, err
 		}
@@ -116,20 +116,27 @@ func spell(key keyset.Values) (string, error) {
 	return keyset.Encode(utc)
 }
 
-func (t *Table) read(ctx context.Context, conn *db.DB, within string, args []any, limit string, lock bool) ([]Row, error) {
-	query := "SELECT " + t.selects + " FROM " + t.from + within + " ORDER BY " + t.keys.OrderBy() + limit
-	if lock {
-		if !conn.InBlock(ctx) {
-			return nil, fmt.Errorf("lock the rows: %w", db.ErrNoBlock)
-		}
-		server, err := conn.Server(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if server.RowLocks {
-			query += " FOR UPDATE"
-		}
+func (t *Table) read(ctx context.Context, conn *db.DB, within string, args []any, lock bool) ([]Row, error) {
+	if !lock {
+		return t.query(ctx, conn, within, args, "")
 	}
+	if !conn.InBlock(ctx) {
+		return nil, fmt.Errorf("lock the rows: %w", db.ErrNoBlock)
+	}
+	server, err := conn.Server(ctx)
+	if err != nil {
+		return nil, err
+	}
+	locking := ""
+	if server.RowLocks {
+		locking = " FOR UPDATE"
+	}
+	return t.query(ctx, conn, within, args, locking)
+}
+
+// query reads rows in the order of the key; end is what stands behind that in the statement.
+func (t *Table) query(ctx context.Context, conn *db.DB, within string, args []any, end string) ([]Row, error) {
+	query := "SELECT " + t.selects + " FROM " + t.from + within + " ORDER BY " + t.keys.OrderBy() + end
 	var rows []Row
 	dest := make([]any, len(t.columns))
 	err := dialect.Each(ctx, conn, query, args, func(scan func(...any) error) (err error) {

@@ -1,6 +1,10 @@
 package command_test
 
 import (
+	"context"
+	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -52,4 +56,43 @@ func TestCopy_AServerDies(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCopy_NothingIsDeletedThatACrashCouldTake moves rows into a PostgreSQL server whose commits do not wait for its log, and kills it when the first
+// rows are to be deleted.
+func TestCopy_NothingIsDeletedThatACrashCouldTake(t *testing.T) {
+	const rows = 100
+	server := testdb.NewPostgres(t, testdb.Setting("synchronous_commit", "off"))
+	var once sync.Once
+	crash := func(ctx context.Context, s db.Statement, next func(context.Context) error) error {
+		if strings.HasPrefix(s.SQL, "DELETE FROM") {
+			once.Do(func() {
+				for _, step := range []func() error{server.Kill, server.Start} {
+					if err := step(); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		return next(ctx)
+	}
+	p := &twoPlaces{newBench(t, testdb.Fresh(t, testdb.NameSQLite), db.Alias("a"), db.Intercept(crash)), newBench(t, server.Database(t), db.Alias("b"))}
+	p.items(t, rows)
+	var writer int // of the log, which would flush it now and then
+	if err := server.Admin(t, "postgres").QueryRowContext(t.Context(), "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'").Scan(&writer); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(writer, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	want := rowsOf(t, p.a.raw, "1 = 1")
+	if _, err := p.copy(t.Context(), "--move", "--batch-size", "20"); err == nil { // the run has lost the last of what it knew about itself
+		t.Error("nothing was lost in the crash")
+	}
+	p.b.expire(t)
+	p.mustCopy(t, "--move", "--batch-size", "20")
+	if diff := cmp.Diff(want, rowsOf(t, p.b.raw, "1 = 1")); diff != "" {
+		t.Errorf("b (-want +got):\n%s", diff)
+	}
+	p.a.wantCount(t, "SELECT count(*) FROM items", 0)
 }

@@ -48,6 +48,7 @@ type Dialect interface {
 	Catalog
 	Counter
 	Types
+	Replication
 }
 
 // Features are the facts that decide a statement's shape.

@@ -87,7 +87,7 @@ func runCopy(ctx context.Context, c *drover.Call, o copyOptions, flags *batch.Fl
 	if err := j.open(ctx, c); err != nil {
 		return err
 	}
-	if j.options, err = flags.Options(j.call); err != nil {
+	if j.options, err = flags.Options(ctx, j.call); err != nil {
 		return err
 	}
 	j.identify()

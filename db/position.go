@@ -46,7 +46,7 @@ func (p *Position) UnmarshalText(text []byte) (err error) {
 type BehindError struct {
 	Alias  string
 	Want   Position
-	At     Position      // the last that was seen; zero where the replica did not answer in time
+	At     Position      // the last that was seen, for people; zero where the replica did not answer in time
 	Waited time.Duration // 0 where it was only looked at
 	Reason string        // why the replica does not go on, as far as it says so; else ""
 }

@@ -26,6 +26,13 @@ type Call struct {
 // sent with a context from outside Run's.
 func (c *Call) DB() *db.DB { return c.conn }
 
+// WithDB is the same call on another database than that of --database: for a command that says in its own way which one it writes to.
+func (c *Call) WithDB(conn *db.DB) *Call {
+	other := *c
+	other.conn = conn
+	return &other
+}
+
 // Database opens a database by its alias, or gives it again. An unknown alias is an error that lists the configured ones.
 // In a dry run only the command's own database and those of [Command.Databases] can be had: work on any other could not
 // be rolled back.

@@ -11,7 +11,7 @@ import (
 )
 
 func TestAtomicAll_DryRun(t *testing.T) {
-	eachPair(t, func(t *testing.T, a, b *world) {
+	eachBoth(t, func(t *testing.T, a, b *world) {
 		before := []string{a.on.Dump(t), b.on.Dump(t)}
 		// dry runs AtomicAll in a dry run of both, and returns the previews.
 		dry := func(t *testing.T, fn func(ctx context.Context, va, vb *world) error) (pa, pb *db.Preview, failure error) {

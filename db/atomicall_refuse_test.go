@@ -144,7 +144,7 @@ func TestAtomicAll_CannotMakeTheTable(t *testing.T) {
 
 // Several programs may need the table at the same time.
 func TestAtomicAll_MakesTheTableAtOnce(t *testing.T) {
-	eachPair(t, func(t *testing.T, a, b *world) {
+	eachBoth(t, func(t *testing.T, a, b *world) {
 		names := []string{"0", "1", "2", "3"}
 		failures := make(chan error)
 		for _, name := range names {
@@ -164,7 +164,7 @@ func TestAtomicAll_MakesTheTableAtOnce(t *testing.T) {
 
 // What would end the transaction behind the block's back is refused.
 func TestAtomicAll_RefusesStatements(t *testing.T) {
-	eachPair(t, func(t *testing.T, a, b *world) {
+	eachBoth(t, func(t *testing.T, a, b *world) {
 		noError(t, all(t.Context(), a, b, func(ctx context.Context) error {
 			for _, w := range []*world{a, b} {
 				for _, query := range []string{"COMMIT", "PREPARE TRANSACTION 'x'", "XA END 'x'", "COMMIT PREPARED 'x'", "ROLLBACK PREPARED 'x'", "xa prepare 'x'"} {
@@ -179,7 +179,7 @@ func TestAtomicAll_RefusesStatements(t *testing.T) {
 
 // A last statement that usually goes together with COMMIT is sent at once.
 func TestAtomicAll_SendLast(t *testing.T) {
-	eachPair(t, func(t *testing.T, a, b *world) {
+	eachBoth(t, func(t *testing.T, a, b *world) {
 		noError(t, all(t.Context(), a, b, func(ctx context.Context) error {
 			return must(addBoth(ctx, a, b, "one"), a.SendLast(ctx, rename("one", "two")), b.SendLast(ctx, rename("one", "two")))
 		}))

@@ -22,8 +22,8 @@ var pairs = [][2]string{
 	{testdb.NameMariaDB, testdb.NameMariaDB},
 }
 
-// eachPair runs fn with two databases that can prepare transactions.
-func eachPair(t *testing.T, fn func(t *testing.T, a, b *world), opts ...db.OpenOption) {
+// eachBoth runs fn with two databases that can prepare transactions.
+func eachBoth(t *testing.T, fn func(t *testing.T, a, b *world), opts ...db.OpenOption) {
 	t.Helper()
 	for _, names := range pairs {
 		t.Run(names[0]+" and "+names[1], func(t *testing.T) {
@@ -65,7 +65,7 @@ func wantNothingLeft(t *testing.T, a, b *world) {
 }
 
 func TestAtomicAll_Commits(t *testing.T) {
-	eachPair(t, func(t *testing.T, a, b *world) {
+	eachBoth(t, func(t *testing.T, a, b *world) {
 		ha, hb := &hooks{w: a}, &hooks{w: b}
 		noError(t, all(t.Context(), a, b, func(ctx context.Context) error {
 			if !a.InBlock(ctx) || !b.InBlock(ctx) {
@@ -181,7 +181,7 @@ func TestAtomicAll_RollsBackBoth(t *testing.T) {
 			}, db.ErrBroken,
 		},
 	}
-	eachPair(t, func(t *testing.T, a, b *world) {
+	eachBoth(t, func(t *testing.T, a, b *world) {
 		noError(t, all(t.Context(), a, b, func(ctx context.Context) error { return addBoth(ctx, a, b, "one") }))
 		for name, way := range ways {
 			t.Run(name, func(t *testing.T) {
@@ -243,7 +243,7 @@ func TestAtomicAll_SecondCannotPrepare(t *testing.T) {
 }
 
 func TestAtomicAll_Isolation(t *testing.T) {
-	eachPair(t, func(t *testing.T, a, b *world) {
+	eachBoth(t, func(t *testing.T, a, b *world) {
 		for _, w := range []*world{a, b} {
 			w.setup(t, "INSERT INTO item (id, name) VALUES (100, 'one')")
 		}
@@ -272,7 +272,7 @@ func TestAtomicAll_Isolation(t *testing.T) {
 
 // A conflict on one database runs both blocks again.
 func TestAtomicAll_Retry(t *testing.T) {
-	eachPair(t, func(t *testing.T, a, b *world) {
+	eachBoth(t, func(t *testing.T, a, b *world) {
 		ha, hb := &hooks{w: a}, &hooks{w: b}
 		attempts := 0
 		b.setup(t, "INSERT INTO item (id, name) VALUES (1, 'left'), (2, 'right')")
@@ -322,7 +322,7 @@ func collide(ctx context.Context, w *world) error {
 
 // A hook runs because of its own database's commit alone, and one that fails stops those of its database alone.
 func TestAtomicAll_HookFails(t *testing.T) {
-	eachPair(t, func(t *testing.T, a, b *world) {
+	eachBoth(t, func(t *testing.T, a, b *world) {
 		ha, hb := &hooks{w: a}, &hooks{w: b}
 		err := all(t.Context(), a, b, func(ctx context.Context) error {
 			return must(addBoth(ctx, a, b, "one"),
@@ -346,7 +346,7 @@ func TestAtomicAll_HookFails(t *testing.T) {
 
 // Case 197 with two-phase commit: none.
 func TestConformance_197_TwoPhase(t *testing.T) {
-	eachPair(t, func(t *testing.T, a, b *world) {
+	eachBoth(t, func(t *testing.T, a, b *world) {
 		wantIs(t, all(t.Context(), a, b, func(ctx context.Context) error {
 			return must(
 				a.add(ctx, "a"),
@@ -360,7 +360,7 @@ func TestConformance_197_TwoPhase(t *testing.T) {
 
 // Pools that the program has opened take part as those of Open do.
 func TestAtomicAll_From(t *testing.T) {
-	eachPair(t, func(t *testing.T, a, b *world) {
+	eachBoth(t, func(t *testing.T, a, b *world) {
 		fa, err := db.From(a.raw, db.Alias("a"))
 		noError(t, err)
 		fb, err := db.From(b.raw, db.Alias("b"))

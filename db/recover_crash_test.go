@@ -127,7 +127,7 @@ func (w *world) committed(t *testing.T) []string {
 
 // A process is killed before each statement of both phases, and after the last one.
 func TestRecover_AfterKillAtEveryStep(t *testing.T) {
-	eachPair(t, func(t *testing.T, a, b *world) {
+	eachBoth(t, func(t *testing.T, a, b *world) {
 		_, err := a.MakeDecisionTable(t.Context())
 		noError(t, err)
 		killed, kept := 0, 0
@@ -200,7 +200,7 @@ func TestRecover_AfterRandomKills(t *testing.T) {
 		noError(t, err)
 		rounds = n
 	}
-	eachPair(t, func(t *testing.T, a, b *world) {
+	eachBoth(t, func(t *testing.T, a, b *world) {
 		found := 0
 		ra, rb := open(t, a.on, db.Alias("a")), open(t, b.on, db.Alias("b"))
 		for done := 0; done < rounds; {
@@ -239,7 +239,7 @@ func TestRecover_BesideLivingTransactions(t *testing.T) {
 		}
 		return next(ctx)
 	}
-	eachPair(t, func(t *testing.T, a, b *world) {
+	eachBoth(t, func(t *testing.T, a, b *world) {
 		ra, rb := open(t, a.on, db.Alias("a")), open(t, b.on, db.Alias("b"))
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()

@@ -14,21 +14,27 @@ import (
 
 // A replica may be behind: what it says of a decision does not count, and it is no place to commit at.
 func TestRecover_PassesReplicasOver(t *testing.T) {
-	a := newWorld(t, testdb.Fresh(t, testdb.NamePostgres), db.Alias("a"))
-	b := newWorld(t, testdb.Fresh(t, testdb.NameMariaDB), db.Alias("b"))
-	standby := a.on.Server.NewStandby(t)
-	undecided := leave(t, a, b, "one", decideWord...)
-	standby.CatchUp(t)
-	standby.PauseReplay(t)
-	a.setup(t, "UPDATE drover_decisions SET state = 'committed' WHERE id = '"+undecided+"'") // what the program has done since
-	replica := open(t, standby.Replica(a.on), db.Alias("replica"))
-	wantIs(t, refused(t, "replica", "no writes", []*db.DB{replica, b.DB}, t.Context()), db.ErrReadOnly)
-	done := mustRecover(t, db.RecoverOptions{}, replica, a.DB, b.DB)
-	if len(done.Transactions) != 1 || done.Transactions[0].Coordinator != "a" || done.Transactions[0].Action != db.ActionCommitted {
-		t.Errorf("recovered: %+v", done)
-	}
-	standby.ResumeReplay(t)
-	wantBoth(t, a, b, "one")
+	eachServer(t, func(t *testing.T, name string) {
+		a := newWorld(t, testdb.Fresh(t, name), db.Alias("a"))
+		b := newWorld(t, testdb.Fresh(t, testdb.NamePostgres), db.Alias("b"))
+		standby := a.on.Server.NewStandby(t)
+		undecided := leave(t, a, b, "one", decideWord...)
+		standby.CatchUp(t)
+		standby.PauseReplay(t)
+		a.setup(t, "UPDATE drover_decisions SET state = 'committed' WHERE id = '"+undecided+"'") // what the program has done since
+		replica := open(t, standby.Replica(a.on), db.Alias("replica"))
+		wantIs(t, refused(t, "replica", "no writes", []*db.DB{replica, b.DB}, t.Context()), db.ErrReadOnly)
+		done := mustRecover(t, db.RecoverOptions{}, replica, a.DB, b.DB)
+		if len(done.Transactions) != 1 || done.Transactions[0].Coordinator != "a" || done.Transactions[0].Action != db.ActionCommitted {
+			t.Errorf("recovered: %+v", done)
+		}
+		standby.ResumeReplay(t)
+		standby.CatchUp(t)
+		wantBoth(t, a, b, "one")
+		if got := (&world{raw: standby.Replica(a.on).RawDB(t)}).committed(t); !cmp.Equal(got, []string{"one"}) {
+			t.Errorf("the replica has %v", got)
+		}
+	})
 }
 
 // A copy of the first database has its records as they were. What the original has decided counts.
@@ -102,7 +108,7 @@ func (w *world) prepareByHand(t *testing.T, gid, item string) {
 
 // What cannot be finished now is told, and finished later.
 func TestRecover_WithoutAParticipant(t *testing.T) {
-	eachPair(t, func(t *testing.T, a, b *world) {
+	eachBoth(t, func(t *testing.T, a, b *world) {
 		_, err := a.MakeDecisionTable(t.Context())
 		noError(t, err)
 		steps := 7

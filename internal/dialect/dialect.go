@@ -47,6 +47,8 @@ type Dialect interface {
 
 	Catalog
 	Counter
+	Types
+	Replication
 }
 
 // Features are the facts that decide a statement's shape.
@@ -57,6 +59,9 @@ type Features struct {
 	ImplicitCommit bool
 	// RowComparison: (a, b) > (x, y) uses an index. Where it is false the OR form is used (MySQL, MariaDB).
 	RowComparison bool
+	// GuessesRanges: a range with two ends is taken for very few rows where the table has no statistics, so that the rows are collected and sorted
+	// instead of walked in the order of an index (PostgreSQL).
+	GuessesRanges bool
 	// Local: the database is a library in this process; a statement needs no network deadline.
 	Local bool
 
@@ -90,6 +95,11 @@ type Features struct {
 	// OrderedSet: an UPDATE sets its columns one after the other, so that an expression sees the new values of those before it (MySQL). Elsewhere
 	// every expression sees the row as it was.
 	OrderedSet bool
+	// Harden is a statement that, outside a transaction, makes all that is committed survive a crash of the machine, also where commits do not wait
+	// for the disk; "" where there is none.
+	Harden string
+	// Lax is a query for the setting by which commits may not survive a crash, where Harden cannot help; "" and an empty text where there is none.
+	Lax string
 	// Now is the SQL of the present time, as a time parameter would be stored.
 	Now string
 	// Meters are queries that tell how busy the database is.

@@ -14,7 +14,7 @@ import (
 // were given, in their order, and the arguments. change sets options, given or not, to other values; an empty value leaves
 // the option out.
 //
-// A URL after --database becomes the word URL, for it may hold a password. Everything else is as it was given.
+// Of several databases, the line names the one that this call is for. A URL after --database becomes the word URL, for it may hold a password. Everything else is as it was given.
 func (c *Call) CommandLine(change map[string]string) []string {
 	words := strings.Fields(c.Command())
 	add := func(f *pflag.Flag, name string, values ...string) {
@@ -24,7 +24,7 @@ func (c *Call) CommandLine(change map[string]string) []string {
 	}
 	c.Flags().Visit(func(f *pflag.Flag) {
 		switch value, changed := change[f.Name]; {
-		case changed && value == "":
+		case changed && value == "", f.Name == "all-databases": // this run is for the one of --database
 		case changed:
 			add(f, f.Name, value)
 		case f.Name == "database" && strings.Contains(f.Value.String(), "://"):

@@ -97,7 +97,9 @@ func (c *Call) CheckOnly() bool { return c.inv.data.check }
 
 // WorkFound is the error that ends a --check run when there is work: exit code 1, with the work as the message.
 func (c *Call) WorkFound(format string, args ...any) error {
-	return Exit(ExitFailed, format, grouped(args)...)
+	err := Exit(ExitFailed, format, grouped(args)...)
+	err.work = true
+	return err
 }
 
 // Verbosity is 0 (only results, warnings and errors), 1 (the default), 2 or 3.

@@ -19,6 +19,8 @@ type Result struct {
 
 	// Previews tells by alias what a dry run would have changed; nil for any other call.
 	Previews map[string]*db.Preview
+	// Databases tells how the run for each database ended where the command was run for several; else nil.
+	Databases []DatabaseOutcome
 }
 
 // CallOptions chooses how [App.CallWith] runs a command. The zero value is [App.Call]'s.
@@ -95,7 +97,7 @@ func (a *App) CallWith(ctx context.Context, o CallOptions, name string, args ...
 		if errors.Is(err, ErrNothingToDo) {
 			err = nil
 		}
-		result = &Result{Stdout: stdout.String(), Stderr: stderr.String(), Previews: inv.previews}
+		result = &Result{Stdout: stdout.String(), Stderr: stderr.String(), Previews: inv.previews, Databases: inv.outcomes}
 	}()
 	if err := inv.prepare(ctx); err != nil {
 		return nil, err

@@ -24,6 +24,8 @@ drover_schema. The first run on a database makes them by itself where its user m
 --print-sql prints the statements and changes nothing, for somebody else to run; they can be run twice.`,
 		Example: `drover init
 drover init --print-sql | psql -U admin app`,
+		Options:     drover.Options{EachDatabase: true},
+		OneDatabase: []string{"print-sql"},
 		Flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&printSQL, "print-sql", false, "print the statements, and change nothing")
 		},

@@ -42,6 +42,7 @@ func runsList() *drover.Command {
 		Example: `drover runs list --unfinished
 drover runs list --command purge --limit 5
 drover runs list --state failed --json`,
+		Options: drover.Options{EachDatabase: true},
 		Flags: func(f *pflag.FlagSet) {
 			f.IntVar(&filter.Limit, "limit", listed, "list at most so `many` runs")
 			f.StringVar(&state, "state", "", "only runs in this `state`: "+strings.Join(stateNames(), ", "))

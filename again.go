@@ -27,8 +27,8 @@ func (c *Call) CommandLine(change map[string]string) []string {
 		case changed && value == "", f.Name == "all-databases": // this run is for the one of --database
 		case changed:
 			add(f, f.Name, value)
-		case f.Name == "database" && strings.Contains(f.Value.String(), "://"):
-			add(f, f.Name, "URL")
+		case f.Name == "database":
+			add(f, f.Name, shownDatabase(f.Value.String()))
 		default:
 			add(f, f.Name, typedValues(f.Value)...)
 		}
@@ -42,6 +42,14 @@ func (c *Call) CommandLine(change map[string]string) []string {
 		words = append(words, "--")
 	}
 	return append(words, c.args...)
+}
+
+// shownDatabase is an alias as it is, and a word for a URL.
+func shownDatabase(given string) string {
+	if strings.Contains(given, "://") {
+		return "URL"
+	}
+	return given
 }
 
 // ShellLine is [Call.CommandLine] as one line that a POSIX shell reads.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/drover-dev/drover/db"
+	"github.com/drover-dev/drover/internal/term"
 )
 
 // Call is one invocation of a command: its arguments, its databases, its output, and whether it should stop. Its methods
@@ -28,9 +29,9 @@ func (c *Call) DB() *db.DB { return c.conn }
 
 // Database opens a database by its alias, or gives it again. An unknown alias is an error that lists the configured ones.
 // In a dry run only the command's own database and those of [Command.Databases] can be had: work on any other could not
-// be rolled back.
-func (c *Call) Database(ctx context.Context, alias string) (*db.DB, error) {
-	conn, err := c.inv.database(ctx, alias)
+// be rolled back. The options count where the database is not open yet.
+func (c *Call) Database(ctx context.Context, alias string, opts ...db.OpenOption) (*db.DB, error) {
+	conn, err := c.inv.database(ctx, alias, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +75,16 @@ func (c *Call) HasCommand(name string) bool {
 
 // Program is the program's name, [App.Name].
 func (c *Call) Program() string { return c.inv.app.Name }
+
+// DatabaseOption is what an advised command line needs behind the program's name to be about this call's database:
+// " --database reports", or "" where the option was not given. A URL becomes the word URL, as in [Call.CommandLine].
+func (c *Call) DatabaseOption() string {
+	f := c.Flags().Lookup("database")
+	if f == nil || !f.Changed {
+		return ""
+	}
+	return " --database " + term.ShellQuote(shownDatabase(f.Value.String()))
+}
 
 // BatchSize is --batch-size, or the default of [Options.BatchSize]; 0 when the command has no such option.
 func (c *Call) BatchSize() int { return c.inv.data.batchSize }

@@ -273,12 +273,12 @@ func (inv *invocation) body(ctx context.Context, c *Call) error {
 }
 
 // database opens an alias; one that does not exist is a wrong use of the command.
-func (inv *invocation) database(ctx context.Context, alias string) (*db.DB, error) {
+func (inv *invocation) database(ctx context.Context, alias string, opts ...db.OpenOption) (*db.DB, error) {
 	reg, err := inv.config()
 	if err != nil {
 		return nil, err
 	}
-	conn, err := reg.Get(ctx, alias)
+	conn, err := reg.Get(ctx, alias, opts...)
 	if unknown, ok := errors.AsType[*db.AliasError](err); ok {
 		return nil, inv.unknownDatabase(unknown)
 	}

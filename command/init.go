@@ -71,7 +71,7 @@ func makeTables(ctx context.Context, c *drover.Call) error {
 	changed, err := runstore.New(c.DB()).Init(ctx)
 	switch kind := db.KindOf(err); {
 	case kind == db.ErrPermission || kind == db.ErrReadOnly:
-		return drover.Errorf("%w", err).Try("%s init --print-sql    prints the statements, for somebody who may run them", c.Program())
+		return drover.Errorf("%w", err).Try("%s init --print-sql    prints the statements, for somebody who may run them", tool(c))
 	case err != nil:
 		return unusable(err)
 	}

@@ -131,10 +131,10 @@ func listFoot(c *drover.Call, runs []runstore.Run, more bool) {
 	if more {
 		text = "The newest " + text + " (--limit)"
 	}
-	c.Notice("%s, %d unfinished. Details: %[3]s runs show RUN      Resume: %[3]s runs resume RUN      JSON: --json", text, unfinished, c.Program())
+	c.Notice("%s, %d unfinished. Details: %[3]s runs show RUN      Resume: %[3]s runs resume RUN      JSON: --json", text, unfinished, tool(c))
 }
 
 // resumeLine is the command line that goes on with a run.
 func resumeLine(c *drover.Call, r runstore.Run) string {
-	return c.Program() + " runs resume " + batch.Short(r.ID)
+	return tool(c) + " runs resume " + batch.Short(r.ID)
 }

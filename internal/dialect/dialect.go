@@ -47,6 +47,7 @@ type Dialect interface {
 
 	Catalog
 	Counter
+	Health
 }
 
 // Features are the facts that decide a statement's shape.

@@ -80,3 +80,17 @@ func VersionAtLeast(version string, wanted ...int) bool {
 	}
 	return true
 }
+
+// VersionOlder reports whether a version in words has a lower number than another one.
+func VersionOlder(version, than string) bool {
+	_, number, _ := strings.Cut(than, " ")
+	var wanted []int
+	for part := range strings.SplitSeq(number, ".") {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			return false
+		}
+		wanted = append(wanted, n)
+	}
+	return !VersionAtLeast(version, wanted...)
+}

@@ -54,7 +54,11 @@ func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.
 		params.Set("vfs", "memdb")
 		setDefault(params, "journal_mode", "MEMORY")
 	} else {
-		if params.Get("mode") != "ro" && params.Get("immutable") == "" {
+		switch readOnly := params.Get("mode") == "ro" || params.Get("immutable") != ""; {
+		case readOnly:
+		case cfg.AsIs:
+			params.Set("mode", "rw") // which makes no file
+		default:
 			setDefault(params, "journal_mode", "WAL")
 		}
 		setDefault(params, "synchronous", "NORMAL")

@@ -196,3 +196,36 @@ func TestConfig_Add(t *testing.T) {
 		t.Errorf("got %v of %q", got, registry.Aliases())
 	}
 }
+
+// TestAsIs opens an SQLite file without making one, and without giving it a write-ahead log.
+func TestAsIs(t *testing.T) {
+	folder := t.TempDir()
+	missing, there := filepath.Join(folder, "missing.db"), filepath.Join(folder, "there.db")
+	registry := db.NewRegistry(map[string]string{"missing": "sqlite:" + missing, "there": "sqlite:" + there})
+	defer func() { noError(t, registry.Close()) }()
+	for _, address := range []string{"missing", "sqlite:" + missing, "sqlite:" + missing + "?mode=rwc"} {
+		if _, err := registry.Get(t.Context(), address, db.AsIs()); !errors.As(err, new(*db.OpenError)) {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	if _, err := os.Stat(missing); err == nil {
+		t.Error("the file was made")
+	}
+	raw := testdb.Database{Name: testdb.NameSQLite, URL: "sqlite:" + there}.RawDB(t)
+	for _, query := range []string{"PRAGMA journal_mode = DELETE", "CREATE TABLE t (id INTEGER)"} {
+		_, err := raw.ExecContext(t.Context(), query)
+		noError(t, err)
+	}
+	conn, err := registry.Get(t.Context(), "there", db.AsIs())
+	noError(t, err)
+	var mode string
+	noError(t, conn.QueryRow(t.Context(), "SELECT journal_mode FROM pragma_journal_mode").Scan(&mode))
+	if mode != "delete" {
+		t.Errorf("the journal is %s", mode)
+	}
+	noError(t, conn.Exec(t.Context(), "INSERT INTO t VALUES (1)")) // it can be written to all the same
+	again, err := registry.Get(t.Context(), "there")
+	if err != nil || again != conn {
+		t.Errorf("opened again: %v", err)
+	}
+}

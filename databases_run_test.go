@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -327,5 +328,30 @@ func TestDatabases_AllByDefault(t *testing.T) {
 	}
 	if help := shell(t, app, env, "look", "--help").stdout; !strings.Contains(help, "--all-databases") || !strings.Contains(help, "--database alias") {
 		t.Errorf("help:\n%s", help)
+	}
+}
+
+// TestDatabases_Concurrently: calls of a command whose options are shared variables wait for each other, run by run.
+func TestDatabases_Concurrently(t *testing.T) {
+	env, dbs := aliases(t, "a", "b")
+	app := adding(nil)
+	const callers = 6
+	failed := make(chan error)
+	for i := range callers {
+		go func() {
+			res, err := app.CallWith(t.Context(), drover.CallOptions{Environ: env.Environ}, "add", "--all-databases", "--rows", strconv.Itoa(i))
+			if want := fmt.Sprintf("  a   OK          Added %d rows to a\n  b   OK          Added %d rows to b\n", i, i); err == nil && !strings.Contains(res.Stdout, want) {
+				err = fmt.Errorf("call %d printed %q", i, res.Stdout)
+			}
+			failed <- err
+		}()
+	}
+	for range callers {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+	if a, b := rowsOf(t, dbs["a"]), rowsOf(t, dbs["b"]); a != 15 || b != 15 {
+		t.Errorf("%d and %d rows", a, b)
 	}
 }

@@ -257,7 +257,7 @@ func (inv *invocation) printOutcomes() {
 		word, style := statusWord(d.Status)
 		line := fmt.Sprintf("  %-*s   %s", width, d.Alias, style.Paint(fmt.Sprintf("%-9s", word), inv.colourOut))
 		if d.Status != statusNotBegun {
-			line += "   " + d.Message
+			line += "   " + strings.TrimPrefix(d.Message, "stopped ") // which the word says
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}

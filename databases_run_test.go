@@ -64,7 +64,7 @@ func TestDatabases_InterruptInTheMiddle(t *testing.T) {
 				<-c.Stopping()
 				return c.StopErr("%d of %d rows done", 1000, 3000)
 			}
-		}, 130, "STOPPED     stopped by SIGINT: 1,000 of 3,000 rows done"},
+		}, 130, "STOPPED     by SIGINT: 1,000 of 3,000 rows done"},
 		{"does not look, and finishes", syscall.SIGTERM, func(signals chan<- os.Signal) func(context.Context, *drover.Call) error {
 			return func(_ context.Context, c *drover.Call) error {
 				stopping := c.Stopping()
@@ -81,7 +81,7 @@ func TestDatabases_InterruptInTheMiddle(t *testing.T) {
 				<-ctx.Done()
 				return ctx.Err()
 			}
-		}, 130, "STOPPED     stopped by SIGINT: what was not committed is rolled back"},
+		}, 130, "STOPPED     by SIGINT: what was not committed is rolled back"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			env, _ := aliases(t, "a", "b", "c", "d")

@@ -276,7 +276,7 @@ func TestDatabases_DryRunAndCheck(t *testing.T) {
 	}
 	fail := adding(map[string]error{"a": drover.ErrNothingToDo})
 	got = shell(t, fail, env, "add", "--all-databases", "--check")
-	if got.code != 1 || !strings.Contains(got.stdout, "  a   OK\n  b   WORK        there is work to do: would insert 1 row in 1 table on b\n1 of 2 ") {
+	if got.code != 1 || !strings.Contains(got.stdout, "  a   OK          Nothing to do on a.\n  b   WORK        there is work to do: would insert 1 row in 1 table on b\n1 of 2 ") {
 		t.Errorf("--check: %+v", got)
 	}
 	if diff := cmp.Diff(before, dbs["a"].Dump(t)+dbs["b"].Dump(t)); diff != "" {

@@ -50,8 +50,12 @@ func (c *Call) Did(v Verb, format string, args ...any) {
 
 // Notice prints something worth knowing. Verbosity 0 leaves it out.
 func (c *Call) Notice(format string, args ...any) {
+	text := fmt.Sprintf(format, grouped(args)...)
+	if c.CheckOnly() { // that there is nothing to do is all that such a run says
+		c.inv.tell(text)
+	}
 	if c.Verbosity() >= 1 {
-		c.inv.say("notice", term.Notice, fmt.Sprintf(format, grouped(args)...))
+		c.inv.say("notice", term.Notice, text)
 	}
 }
 

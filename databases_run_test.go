@@ -355,3 +355,20 @@ func TestDatabases_Concurrently(t *testing.T) {
 		t.Errorf("%d and %d rows", a, b)
 	}
 }
+
+// closedPipe is an output whose reader has gone away.
+type closedPipe struct{}
+
+func (closedPipe) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+func TestDatabases_ReaderGoesAway(t *testing.T) {
+	env, dbs := aliases(t, "a", "b")
+	stderr := newOutput()
+	env.Args, env.Stdout, env.Stderr = []string{"add", "--all-databases"}, closedPipe{}, stderr
+	if code := adding(nil).Run(t.Context(), env); code != 1 || stderr.String() != "" {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+	if dump := dbs["b"].Dump(t); strings.Contains(dump, "CREATE TABLE") {
+		t.Errorf("the second database was worked on:\n%s", dump)
+	}
+}

@@ -45,7 +45,7 @@ func (a *App) Run(ctx context.Context, env Env) int {
 	if !w.abandoned {
 		err = inv.close(err)
 	}
-	err = w.judge(err)
+	err = inv.judge(err, w.hard)
 	shows.report(err)
 	return ExitCode(err)
 }
@@ -136,19 +136,13 @@ func (w *waiter) stopNow(text string) {
 	w.cancel(&StopError{Signal: w.inv.scope.stop.signal()})
 }
 
-// judge decides how the command ended, seen together with what it was told.
-func (w *waiter) judge(err error) error {
-	if w.inv.out.isBroken() && err != nil {
-		return &pipeError{err}
-	}
-	return w.inv.judge(err, w.hard)
-}
-
-// judge decides how a command ended that was told to stop, or not; hard, that its context was cancelled for it.
+// judge decides how a command ended, seen together with what it was told; hard, that its context was cancelled because of a signal.
 func (inv *invocation) judge(err error, hard bool) error {
 	var stopped *StopError
 	sig := inv.scope.stop.signal()
 	switch {
+	case inv.out.isBroken() && err != nil:
+		return &pipeError{err}
 	case errors.As(err, &stopped):
 		return err
 	case err == nil && inv.scope.stop.told.Load():

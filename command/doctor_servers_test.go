@@ -66,7 +66,8 @@ func TestDoctor_FewRights(t *testing.T) {
 	if f, _ := doctor(t, as(pg)); f.text("rights") != "the user lacks SELECT on drover_events, and 23 more rights: runs cannot be kept here" || f.level("pg_read_all_stats") != "note" {
 		t.Errorf("PostgreSQL: %+v", f)
 	}
-	if f, _ := doctor(t, as(maria)); f.text("rights") != "the user lacks INSERT on drover_runs, and 17 more rights: runs cannot be kept here" || f.level("PROCESS") != "note" {
+	if f, _ := doctor(t, as(maria)); f.text("rights") != "the user lacks INSERT on drover_runs, and 17 more rights: runs cannot be kept here" || f.level("PROCESS") != "note" ||
+		f.text("role") != "the user may not know whether it is a replica" {
 		t.Errorf("MariaDB: %+v", f)
 	}
 	for _, query := range []string{"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO " + user} {

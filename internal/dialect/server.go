@@ -70,7 +70,11 @@ func VersionAtLeast(version string, wanted ...int) bool {
 		if i >= len(parts) {
 			return false
 		}
-		n, err := strconv.Atoi(strings.TrimFunc(parts[i], func(r rune) bool { return r < '0' || r > '9' }))
+		digits := parts[i]
+		if end := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
+			digits = digits[:end] // of 18beta1
+		}
+		n, err := strconv.Atoi(digits)
 		if err != nil || n < w {
 			return false
 		}

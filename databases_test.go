@@ -283,3 +283,38 @@ func TestDatabases_DryRunAndCheck(t *testing.T) {
 		t.Errorf("the databases have changed (-before +after):\n%s", diff)
 	}
 }
+
+func TestDatabases_Completion(t *testing.T) {
+	env, _ := aliases(t, "a", "b")
+	for args, want := range map[string]string{"add --all": "--all-databases\n", "add --database a --database ": "a\nb\n", "single --all": ""} {
+		got := shell(t, adding(nil), env, append([]string{"__completeNoDesc"}, strings.Split(args, " ")...)...)
+		if end := strings.LastIndex(got.stdout, ":"); got.code != 0 || end < 0 || got.stdout[:end] != want {
+			t.Errorf("%s: %+v", args, got)
+		}
+	}
+}
+
+// Case 198: a call that is given one database reaches no other, from a goroutine neither.
+func TestConformance_198_OnlyTheDatabasesOfTheCall(t *testing.T) {
+	env, dbs := aliases(t, "b")
+	app := appOf(&drover.Command{Name: "stray", Run: func(ctx context.Context, c *drover.Call) error {
+		failed := make(chan error)
+		go func() {
+			conn, err := c.Database(ctx, "b")
+			if err == nil {
+				err = conn.Exec(ctx, "CREATE TABLE t (id INTEGER)")
+			}
+			failed <- err
+		}()
+		return <-failed
+	}})
+	before := dbs["b"].Dump(t)
+	o := drover.CallOptions{Databases: []*db.DB{open(t, testdb.SQLite(t), db.Alias("default"))}, Environ: env.Environ}
+	_, err := app.CallWith(t.Context(), o, "stray")
+	if usage := (*drover.UsageError)(nil); !errors.As(err, &usage) || !strings.Contains(err.Error(), `unknown database "b"`) {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff(before, dbs["b"].Dump(t)); diff != "" {
+		t.Errorf("the other database has changed (-before +after):\n%s", diff)
+	}
+}

@@ -133,9 +133,6 @@ func (x *examination) look(ctx context.Context) error {
 		}
 	}
 	x.writable(ctx)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
 	return nil
 }
 
@@ -214,7 +211,7 @@ func (x *examination) writable(ctx context.Context) {
 		x.findings.Add(dialect.Fine, "writable", "", "the database can be written to")
 	case kind == db.ErrReadOnly || kind == db.ErrPermission:
 		x.findings.Add(dialect.Warning, "writable", "check the rights on the file and its folder, and mode in the URL", "the database can only be read")
-	case errors.Is(err, db.ErrBusy):
+	case kind == db.ErrDatabaseBusy || ctx.Err() != nil: // it was waited for the one writer that there can be
 		x.findings.Add(dialect.Warning, "writable", "", "another process is writing, and did not finish while this one waited")
 	default:
 		x.findings.Add(dialect.Warning, "writable", "", "the database cannot be written to: %v", err)

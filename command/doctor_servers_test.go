@@ -209,3 +209,22 @@ func TestDoctor_SQLite(t *testing.T) {
 		t.Errorf("the file has changed, %v", err)
 	}
 }
+
+// TestDoctor_BusyFile has a file that another process writes to for longer than it is waited.
+func TestDoctor_BusyFile(t *testing.T) {
+	b := newBench(t, testdb.Fresh(t, testdb.NameSQLite))
+	writer, err := b.raw.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = writer.Close() }()
+	if _, err := writer.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	for name, address := range map[string]string{"the time is over": b.URL, "busy": b.URL + "?_pragma=busy_timeout(1)"} {
+		f, code := doctor(t, address, "--timeout", "2s")
+		if code != 0 || f.level("writable") != "warning" || !strings.Contains(f.text("writable"), "another process is writing") {
+			t.Errorf("%s: exit code %d, %+v", name, code, f)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package drover
 
 import (
 	"encoding/csv"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -14,7 +15,8 @@ import (
 // were given, in their order, and the arguments. change sets options, given or not, to other values; an empty value leaves
 // the option out.
 //
-// Of several databases, the line names the one that this call is for. A URL after --database becomes the word URL, for it may hold a password. Everything else is as it was given.
+// Of several databases, the line names the one that this call is for. The URL of a database, after --database or another option, becomes the word URL, for it
+// may hold a password. Everything else is as it was given.
 func (c *Call) CommandLine(change map[string]string) []string {
 	words := strings.Fields(c.Command())
 	add := func(f *pflag.Flag, name string, values ...string) {
@@ -27,8 +29,8 @@ func (c *Call) CommandLine(change map[string]string) []string {
 		case changed && value == "", f.Name == "all-databases": // this run is for the one of --database
 		case changed:
 			add(f, f.Name, value)
-		case f.Name == "database":
-			add(f, f.Name, shownDatabase(f.Value.String()))
+		case strings.Contains(f.Value.String(), "://") && (f.Name == "database" || hasPassword(f.Value.String())):
+			add(f, f.Name, "URL")
 		default:
 			add(f, f.Name, typedValues(f.Value)...)
 		}
@@ -44,12 +46,14 @@ func (c *Call) CommandLine(change map[string]string) []string {
 	return append(words, c.args...)
 }
 
-// shownDatabase is an alias as it is, and a word for a URL.
-func shownDatabase(given string) string {
-	if strings.Contains(given, "://") {
-		return "URL"
+// hasPassword reports whether text is a URL with a user's password, or one that cannot be read.
+func hasPassword(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil {
+		return true
 	}
-	return given
+	_, has := u.User.Password()
+	return has
 }
 
 // ShellLine is [Call.CommandLine] as one line that a POSIX shell reads.

@@ -96,7 +96,13 @@ func TestCommandLine(t *testing.T) {
 func TestCommandLine_HidesTheURL(t *testing.T) {
 	d := testdb.Fresh(t, testdb.NamePostgres)
 	var line, option string
-	app := repeating(func(c *drover.Call) { line, option = c.ShellLine(nil), c.DatabaseOption() })
+	other := open(t, testdb.SQLite(t), db.Alias("other"))
+	app := repeating(func(c *drover.Call) {
+		line, option = c.ShellLine(nil), c.DatabaseOption()
+		if got := c.WithDB(other).DatabaseOption(); got != " --database other" && option != " --database URL" {
+			t.Errorf("with another database: %q", got)
+		}
+	})
 	for _, tt := range []struct {
 		args         []string
 		line, option string

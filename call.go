@@ -27,6 +27,13 @@ type Call struct {
 // sent with a context from outside Run's.
 func (c *Call) DB() *db.DB { return c.conn }
 
+// WithDB is the same call on another database than that of --database: for a command that says in its own way which one it writes to.
+func (c *Call) WithDB(conn *db.DB) *Call {
+	other := *c
+	other.conn = conn
+	return &other
+}
+
 // Database opens a database by its alias, or gives it again. An unknown alias is an error that lists the configured ones.
 // In a dry run only the command's own database and those of [Command.Databases] can be had: work on any other could not
 // be rolled back. The options count where the database is not open yet.
@@ -77,13 +84,19 @@ func (c *Call) HasCommand(name string) bool {
 func (c *Call) Program() string { return c.inv.app.Name }
 
 // DatabaseOption is what an advised command line needs behind the program's name to be about this call's database:
-// " --database reports", or "" where the option was not given. A URL becomes the word URL, as in [Call.CommandLine].
+// " --database reports", or "" where that is the one without the option. A URL becomes the word URL, as in [Call.CommandLine].
 func (c *Call) DatabaseOption() string {
 	f := c.Flags().Lookup("database")
-	if f == nil || !f.Changed {
+	given := f.Value.String()
+	switch isURL := strings.Contains(given, ":"); {
+	case strings.Contains(given, "://"):
+		given = "URL"
+	case !isURL && c.conn != nil && c.conn.Alias() != given: // of WithDB
+		given = c.conn.Alias()
+	case !f.Changed:
 		return ""
 	}
-	return " --database " + term.ShellQuote(shownDatabase(f.Value.String()))
+	return " --database " + term.ShellQuote(given)
 }
 
 // BatchSize is --batch-size, or the default of [Options.BatchSize]; 0 when the command has no such option.

@@ -79,10 +79,10 @@ func (s *Screen) left(p *Plan) string {
 func (s *Screen) preview(p *Plan) error {
 	c := s.call
 	if c.JSONOutput() {
-		c.JSON(s.planDocument(p))
+		c.JSON(s.PlanDocument(p))
 		return p.Refusal
 	}
-	if _, err := fmt.Fprintln(c.Out(), s.planText(p)); err != nil {
+	if _, err := fmt.Fprintln(c.Out(), s.PlanText(p)); err != nil {
 		return fmt.Errorf("print the plan: %w", err)
 	}
 	switch {
@@ -101,10 +101,10 @@ func (s *Screen) preview(p *Plan) error {
 func (s *Screen) plan(p *Plan) {
 	c := s.call
 	if c.JSONOutput() {
-		c.JSON(s.planDocument(p))
+		c.JSON(s.PlanDocument(p))
 		return
 	}
-	c.Detail(1, "%s", s.planText(p))
+	c.Detail(1, "%s", s.PlanText(p))
 	c.Detail(1, "")
 }
 
@@ -130,8 +130,8 @@ func (s *Screen) amount(rows, batches int64) string {
 	return text + " on " + s.call.DB().Alias() + "."
 }
 
-// planText is the plan as a block of text.
-func (s *Screen) planText(p *Plan) string {
+// PlanText is the plan as a block of text.
+func (s *Screen) PlanText(p *Plan) string {
 	var b strings.Builder
 	c := s.call
 	b.WriteString(c.CommandName() + "  plan")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/drover-dev/drover/db"
+	"github.com/drover-dev/drover/internal/keyset"
 	"github.com/drover-dev/drover/internal/pace"
 	"github.com/drover-dev/drover/internal/runstore"
 )
@@ -132,14 +133,10 @@ func (r *runner) acquire(ctx context.Context) ([]*shard, error) {
 	r.began = r.now()
 	r.noteRenewed()
 	r.heart.options = run.Options // what was changed before is no change while this runner works
-	totals, err := r.store.Totals(ctx, run.ID)
-	if err != nil {
-		return nil, err
-	}
-	r.tally.begin(totals)
-	r.failures.count, r.failures.limit = totals.Quarantined, r.settings.MaxErrors
-	r.canary.left = max(r.settings.Canary-totals.Read, 0)
-	e := Event{Type: EventStarted, Done: totals.Done, Total: run.Planned, Rows: int64(r.sizer.Size())}
+	r.tally.begin(r.phases, stored)
+	r.failures.count, r.failures.limit = r.tally.aside, r.settings.MaxErrors
+	r.canary.left = max(r.settings.Canary-rowsRead(stored), 0)
+	e := Event{Type: EventStarted, Done: r.tally.done, Total: run.Planned, Rows: int64(r.sizer.Size())}
 	if run.Attempt > 1 {
 		e.Type, e.Attempt, e.Reached = EventResumed, run.Attempt, furthest(stored)
 		if before.State == runstore.Interrupted {
@@ -157,6 +154,23 @@ func (r *runner) acquire(ctx context.Context) ([]*shard, error) {
 func (r *runner) doneMeanwhile(ctx context.Context) bool {
 	now, err := r.store.Find(ctx, r.current.ID)
 	return err == nil && now.State == runstore.Succeeded
+}
+
+// lastOf is the last key of the first phase.
+func lastOf(shards []runstore.Shard) (last keyset.Values) {
+	for _, sh := range shards {
+		if sh.Phase == 0 {
+			last = sh.Upper
+		}
+	}
+	return last
+}
+
+func rowsRead(shards []runstore.Shard) (n int64) {
+	for _, sh := range shards {
+		n += sh.Read
+	}
+	return n
 }
 
 func joinText(a, b string) string {
@@ -255,6 +269,13 @@ func (r *runner) nextPhase(ctx context.Context, next int) ([]*shard, error) {
 	if err := r.openPhase(ctx, next); err != nil {
 		return nil, err
 	}
+	if f, ok := r.source.(follower); ok {
+		stored, err := r.store.Shards(ctx, r.current.ID)
+		if err != nil {
+			return nil, err
+		}
+		f.endAt(lastOf(stored))
+	}
 	o := r.planOptions()
 	o.known = false
 	p, err := r.source.plan(ctx, r.conn, o)
@@ -270,6 +291,7 @@ func (r *runner) nextPhase(ctx context.Context, next int) ([]*shard, error) {
 		return nil, fmt.Errorf("begin phase %q: %w", r.phase.name, err)
 	}
 	r.current.Phase = next
+	r.tally.enter(r.phase.name, p.rows)
 	r.emit(Event{Type: EventPhase, Text: r.phase.name, Done: r.tally.total(), Total: r.plan.Rows})
 	return shardsOf(stored, next), nil
 }

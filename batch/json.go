@@ -40,6 +40,18 @@ func (s *Screen) database() databaseDocument {
 	return databaseDocument{conn.Alias(), conn.Address()}
 }
 
+// phaseDocument is a phase of a job that has several.
+type phaseDocument struct {
+	Name        string `json:"name"`
+	Planned     *int64 `json:"planned"`
+	Done        int64  `json:"done"`
+	Quarantined int64  `json:"quarantined"`
+	Batches     int64  `json:"batches"`
+}
+
+// PlanDocument is the plan as a JSON document.
+func (s *Screen) PlanDocument(p *Plan) any { return s.planDocument(p) }
+
 func (s *Screen) planDocument(p *Plan) planDocument {
 	c := s.call
 	d := planDocument{
@@ -195,6 +207,7 @@ type summaryEvent struct {
 	Planned     *int64           `json:"planned"`
 	Done        int64            `json:"done"`
 	Quarantined int64            `json:"quarantined"`
+	Phases      []phaseDocument  `json:"phases,omitempty"`
 	Batches     int64            `json:"batches"`
 	Size        int              `json:"batch_size"`
 	Retried     map[string]int64 `json:"retried"`
@@ -207,6 +220,9 @@ type summaryEvent struct {
 	Message     string           `json:"message"`
 }
 
+// SummaryDocument is the end of a run as a JSON document.
+func (s *Screen) SummaryDocument(res *Result, err error) any { return s.summaryDocument(res, err) }
+
 func (s *Screen) summaryDocument(res *Result, err error) summaryEvent {
 	c := s.call
 	e := summaryEvent{
@@ -214,6 +230,9 @@ func (s *Screen) summaryDocument(res *Result, err error) summaryEvent {
 		Attempt: res.Attempt, Planned: known(res.Planned), Done: res.Done, Quarantined: res.Quarantined, Batches: res.Batches, Size: res.Size,
 		Retried: res.Retried, Seconds: seconds(res.Elapsed), Waited: seconds(res.Waited), Rate: res.Rate(), P50: seconds(res.P50),
 		P95: seconds(res.P95), Max: seconds(res.Max), Message: s.verb.Past + " " + s.amount(res.Done, res.Batches),
+	}
+	for _, p := range res.Phases {
+		e.Phases = append(e.Phases, phaseDocument{p.Name, known(p.Planned), p.Done, p.Quarantined, p.Batches})
 	}
 	if e.Retried == nil {
 		e.Retried = map[string]int64{}

@@ -270,8 +270,19 @@ func (s *Screen) retry(id string) string {
 	return s.call.ShellLine(map[string]string{"again": "", "resume": "", "limit": "", "retry": Short(id)})
 }
 
-// doneText says how much is done.
+// doneText says how much is done, of a job with phases in each of them.
 func (s *Screen) doneText(res *Result) string {
+	if len(res.Phases) > 1 {
+		var parts []string
+		for _, p := range res.Phases {
+			text := p.Name + ": " + drover.Count(p.Done)
+			if p.Planned > 0 {
+				text += " of " + drover.Count(p.Planned)
+			}
+			parts = append(parts, text+" rows")
+		}
+		return strings.Join(parts, ", ") + " in " + term.Counted(res.Batches, "batch")
+	}
 	text := drover.Count(res.Done)
 	if res.Planned > 0 {
 		text += " of " + drover.Count(res.Planned)

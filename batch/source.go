@@ -90,6 +90,9 @@ type replayer interface {
 	replay(ctx context.Context, conn *db.DB, row runstore.Quarantined) (page, error)
 }
 
+// follower is a source whose rows, in a later phase, are those that the first phase was about: it goes no further than that did.
+type follower interface{ endAt(last keyset.Values) }
+
 // closer is a source that holds something open, and releaser one that holds something open for a shard.
 type (
 	closer   interface{ close() }

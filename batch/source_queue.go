@@ -147,7 +147,7 @@ func (s *queueSource[T]) plan(ctx context.Context, conn *db.DB, o planOptions) (
 	if server.SkipLocked {
 		s.skip = []table.LockOption{table.SkipLocked}
 	}
-	p := &sourcePlan{table: w.described, order: w.order()}
+	p := &sourcePlan{table: w.described, order: orderOf(w)}
 	if p.rows, err = pending.Count(ctx, nil, nil); err != nil {
 		return nil, fmt.Errorf("count the pending rows of %s: %w", s.name(), err)
 	}

@@ -61,6 +61,7 @@ type rangesSource struct {
 	conn *db.DB
 	o    TableRanges
 	keys *keyset.Keyset
+	upTo keyset.Values // no row behind this key is measured; nil: all are
 }
 
 // Table is the table's name for people.
@@ -88,17 +89,26 @@ func (s *rangesSource) Bounds(ctx context.Context) (first, last keyset.Values, r
 	if m := s.o.Measured; m != nil {
 		return m.First, m.Last, m.Rows, nil
 	}
+	where, args := s.o.Where, []any(nil)
+	if s.upTo != nil {
+		through := s.keys.Through()
+		args = through.Args(args, s.upTo)
+		if where != "" {
+			where = " AND (" + where + ")"
+		}
+		where = "(" + through.SQL + ")" + where
+	}
 	query := "SELECT count(*) FROM " + s.keys.Table()
-	if s.o.Where != "" {
-		query += " WHERE (" + s.o.Where + ")"
+	if where != "" {
+		query += " WHERE (" + where + ")"
 	}
-	if err = s.conn.QueryRow(ctx, query).Scan(&rows); err != nil || rows == 0 {
+	if err = s.conn.QueryRow(ctx, query, args...).Scan(&rows); err != nil || rows == 0 {
 		return nil, nil, 0, err
 	}
-	if first, err = s.key(ctx, s.keys.First(s.o.Where)); err != nil {
+	if first, err = s.key(ctx, s.keys.First(where), args...); err != nil {
 		return nil, nil, 0, err
 	}
-	if last, err = s.key(ctx, s.keys.Last(s.o.Where)); err != nil {
+	if last, err = s.key(ctx, s.keys.Last(where), args...); err != nil {
 		return nil, nil, 0, err
 	}
 	if first == nil || last == nil { // they went away in between

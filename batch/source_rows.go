@@ -108,7 +108,6 @@ type walked struct {
 
 func (s *walked) name() string            { return s.Table() }
 func (s *walked) images() *rowimage.Table { return s.image }
-func (s *walked) order() string           { return strings.Join(s.KeyColumns(), ", ") }
 
 // look describes the table, for images and for the plan.
 func (s *walked) look(ctx context.Context, conn *db.DB) (err error) {
@@ -142,30 +141,43 @@ func (s *walked) plan(ctx context.Context, conn *db.DB, o planOptions) (*sourceP
 	if err := s.look(ctx, conn); err != nil {
 		return nil, err
 	}
-	if o.known {
-		return &sourcePlan{table: s.described, order: s.order(), rows: -1}, nil
-	}
-	first, last, rows, err := s.Bounds(ctx)
+	p, err := measureWay(ctx, s.way, o)
 	if err != nil {
-		return nil, fmt.Errorf("measure the rows of %s: %w", s.Table(), err)
+		return nil, err
 	}
-	p := &sourcePlan{table: s.described, order: s.order(), first: first, last: last, rows: rows}
-	if rows == 0 {
+	p.table = s.described
+	if p.rows > 0 && !s.noSample {
+		p.sample, err = s.sample(ctx, conn, p.last)
+	}
+	return p, err
+}
+
+// orderOf names the columns of the key, for people.
+func orderOf(w way) string { return strings.Join(w.KeyColumns(), ", ") }
+
+// measureWay counts the rows of a walk and cuts them into shards of about as many each; where the shards are known it does neither.
+func measureWay(ctx context.Context, w way, o planOptions) (*sourcePlan, error) {
+	p := &sourcePlan{order: orderOf(w), rows: -1}
+	if o.known {
 		return p, nil
 	}
-	if o.limit > 0 && rows > o.limit {
-		if p.last, err = s.Nth(ctx, nil, last, o.limit); err != nil {
+	var err error
+	if p.first, p.last, p.rows, err = w.Bounds(ctx); err != nil {
+		return nil, fmt.Errorf("measure the rows of %s: %w", w.Table(), err)
+	}
+	if p.rows == 0 {
+		return p, nil
+	}
+	if o.limit > 0 && p.rows > o.limit {
+		if p.last, err = w.Nth(ctx, nil, p.last, o.limit); err != nil {
 			return nil, fmt.Errorf("find the last row within the limit: %w", err)
 		}
 		p.rows = o.limit
 	}
-	if p.shards, err = s.cut(ctx, p, int64(o.parts)); err != nil {
-		return nil, fmt.Errorf("cut %s into shards: %w", s.Table(), err)
+	if p.shards, err = cut(ctx, w, p, int64(o.parts)); err != nil {
+		return nil, fmt.Errorf("cut %s into shards: %w", w.Table(), err)
 	}
-	if !s.noSample {
-		p.sample, err = s.sample(ctx, conn, p.last)
-	}
-	return p, err
+	return p, nil
 }
 
 // sample reads the first rows.
@@ -190,14 +202,14 @@ func (s *walked) sample(ctx context.Context, conn *db.DB, last keyset.Values) ([
 const sampleRows = 5
 
 // cut finds the keys between the shards.
-func (s *walked) cut(ctx context.Context, p *sourcePlan, parts int64) ([]runstore.Shard, error) {
+func cut(ctx context.Context, w way, p *sourcePlan, parts int64) ([]runstore.Shard, error) {
 	each := max((p.rows+parts-1)/parts, 1)
 	var shards []runstore.Shard
 	var lower keyset.Values
 	for left := p.rows; left > 0; {
 		sh := runstore.Shard{Number: len(shards), Lower: lower, Upper: p.last, Planned: min(each, left)}
 		if left > each {
-			upper, err := s.Nth(ctx, lower, p.last, each)
+			upper, err := w.Nth(ctx, lower, p.last, each)
 			if err != nil {
 				return nil, err
 			}

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,8 @@ type Result struct {
 	Planned int64
 	// Done is how many rows were processed and Quarantined how many were set aside, by all attempts together; Batches counts their transactions.
 	Done, Quarantined, Batches int64
+	// Phases tells the same of each phase that was begun, of a job that has several; else nil.
+	Phases []PhaseResult
 	// The rest is of this attempt alone. Processed and Committed are its rows and its batches.
 	Processed, Committed int64
 	// Retried counts the attempts that were rolled back and tried again, by their reason.
@@ -29,10 +32,17 @@ type Result struct {
 	Size int
 }
 
+// PhaseResult is what a run has done in one phase. Planned is -1 where the rows could not be counted.
+type PhaseResult struct {
+	Name                                string
+	Planned, Done, Quarantined, Batches int64
+}
+
 // tally adds up what an attempt does.
 type tally struct {
 	mu        sync.Mutex
-	done      int64 // of all attempts
+	phases    []PhaseResult // of all attempts; the last one is the present one
+	done      int64         // of all attempts
 	aside     int64
 	batches   int64
 	processed int64 // of this attempt
@@ -43,24 +53,44 @@ type tally struct {
 }
 
 // begin takes over what earlier attempts have done.
-func (t *tally) begin(c runstore.Counters) {
+func (t *tally) begin(phases []phase, stored []runstore.Shard) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.done, t.aside, t.batches = c.Done, c.Quarantined, c.Batches
+	for _, sh := range stored {
+		for len(t.phases) <= sh.Phase && len(t.phases) < len(phases) {
+			t.phases = append(t.phases, PhaseResult{Name: phases[len(t.phases)].name})
+		}
+		t.done += sh.Counters.Done
+		t.aside += sh.Quarantined
+		t.batches += sh.Batches
+		if sh.Phase >= len(t.phases) {
+			continue
+		}
+		p := &t.phases[sh.Phase]
+		p.Done += sh.Counters.Done
+		p.Quarantined += sh.Quarantined
+		p.Batches += sh.Batches
+		if p.Planned += sh.Planned; sh.Planned < 0 {
+			p.Planned = -1
+		}
+	}
+}
+
+// enter makes a phase the present one.
+func (t *tally) enter(name string, planned int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.phases = append(t.phases, PhaseResult{Name: name, Planned: planned})
 }
 
 func (t *tally) batch(rows, aside int64, took time.Duration) {
+	t.add(rows, aside)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.done += rows
-	t.aside += aside
-	t.batches++
-	t.processed += rows
-	t.committed++
 	t.durations.Add(took)
 }
 
-// add counts rows that were found committed.
+// add counts a batch that is committed.
 func (t *tally) add(rows, aside int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,6 +99,11 @@ func (t *tally) add(rows, aside int64) {
 	t.batches++
 	t.committed++
 	t.aside += aside
+	if n := len(t.phases); n > 0 {
+		t.phases[n-1].Done += rows
+		t.phases[n-1].Quarantined += aside
+		t.phases[n-1].Batches++
+	}
 }
 
 func (t *tally) retry(reason string) {
@@ -110,6 +145,9 @@ func (r *runner) result() *Result {
 	}
 	if r.current != nil {
 		res.Attempt = r.current.Attempt
+	}
+	if len(r.phases) > 1 {
+		res.Phases = slices.Clone(t.phases)
 	}
 	return res
 }

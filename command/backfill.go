@@ -63,7 +63,7 @@ type backfill struct {
 
 func newBackfill(c *drover.Call, o backfillOptions, flags *batch.Flags) *backfill {
 	b := &backfill{
-		walk:  &walk{target: newTarget(c, o.table, o.where), verb: drover.Updated, flags: flags},
+		walk:  &walk{target: newTarget(c, c.DB(), o.table, o.where), verb: drover.Updated, flags: flags},
 		asked: o.set, whereIn: c.Flags().Changed("where"),
 	}
 	b.statement = b

@@ -12,7 +12,12 @@ func completeTable(ctx context.Context, c *drover.Call, option, prefix string) [
 	if option != "table" {
 		return nil
 	}
-	alias, err := c.Flags().GetString("database")
+	return tableNames(ctx, c, "database", prefix)
+}
+
+// tableNames are the tables of the database whose alias an option gives.
+func tableNames(ctx context.Context, c *drover.Call, option, prefix string) []string {
+	alias, err := c.Flags().GetString(option)
 	if err != nil {
 		return nil
 	}

@@ -22,12 +22,17 @@ type program struct {
 
 func (b *bench) start(t *testing.T, args ...string) *program {
 	t.Helper()
+	return startProgram(t, []string{"DATABASE_URL=" + b.URL}, append([]string{"purge"}, args...)...)
+}
+
+func startProgram(t *testing.T, environ []string, args ...string) *program {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &program{cmd: exec.Command(self, append([]string{"purge"}, args...)...)}
-	p.cmd.Env = append(os.Environ(), programEnv+"=1", "DATABASE_URL="+b.URL)
+	p := &program{cmd: exec.Command(self, args...)}
+	p.cmd.Env = append(append(os.Environ(), programEnv+"=1"), environ...)
 	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {

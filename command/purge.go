@@ -71,7 +71,7 @@ const sampleRows = 5
 
 func newPurge(c *drover.Call, o purgeOptions, flags *batch.Flags) *purge {
 	p := &purge{
-		walk: &walk{target: newTarget(c, o.table, o.where), verb: drover.Deleted, repeatable: true, flags: flags},
+		walk: &walk{target: newTarget(c, c.DB(), o.table, o.where), verb: drover.Deleted, repeatable: true, flags: flags},
 		all:  o.all,
 	}
 	p.statement = p

@@ -28,8 +28,8 @@ type target struct {
 	where string // the condition as a statement takes it; "" for all rows
 }
 
-func newTarget(c *drover.Call, table, where string) *target {
-	return &target{call: c, conn: c.DB(), dialect: c.DB().Dialect(), name: table, given: where}
+func newTarget(c *drover.Call, conn *db.DB, table, where string) *target {
+	return &target{call: c, conn: conn, dialect: conn.Dialect(), name: table, given: where}
 }
 
 // checkWhere refuses what is no condition, and keeps it as a statement takes it.

@@ -275,10 +275,14 @@ func (s *source) keySelection() selection {
 
 // within narrows a selection to a range of keys.
 func (s *source) within(sel *selection, after, through keyset.Values) error {
+	end := s.keys.keys.Through
+	if sel.limit > 0 {
+		end = s.keys.keys.Until
+	}
 	for _, side := range []struct {
 		key       keyset.Values
 		predicate func() keyset.Predicate
-	}{{after, s.keys.keys.After}, {through, s.keys.keys.Through}} {
+	}{{after, s.keys.keys.After}, {through, end}} {
 		if side.key == nil {
 			continue
 		}

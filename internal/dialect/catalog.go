@@ -164,7 +164,7 @@ func (t *Table) IndexHint(d Dialect, columns []string) string {
 		return ""
 	}
 	for _, k := range t.Keys {
-		if len(k.Columns) == len(columns) && !slices.ContainsFunc(k.Columns, func(c string) bool { return !slices.Contains(columns, c) }) {
+		if k.Has(columns) {
 			return " FORCE INDEX (" + d.Quote(k.Name) + ")"
 		}
 	}
@@ -178,6 +178,11 @@ type Key struct {
 	Primary bool
 	// Whole says that none of the columns can be NULL or is a prefix or an expression. Only MySQL's catalogue fills it.
 	Whole bool
+}
+
+// Has reports whether the key is of exactly these columns, in any order.
+func (k Key) Has(columns []string) bool {
+	return len(k.Columns) == len(columns) && !slices.ContainsFunc(k.Columns, func(c string) bool { return !slices.Contains(columns, c) })
 }
 
 // Reference is a foreign key that points to the table in hand.

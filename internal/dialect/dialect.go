@@ -48,6 +48,7 @@ type Dialect interface {
 	Catalog
 	Counter
 	Health
+	Types
 }
 
 // Features are the facts that decide a statement's shape.
@@ -58,6 +59,9 @@ type Features struct {
 	ImplicitCommit bool
 	// RowComparison: (a, b) > (x, y) uses an index. Where it is false the OR form is used (MySQL, MariaDB).
 	RowComparison bool
+	// GuessesRanges: a range with two ends is taken for very few rows where the table has no statistics, so that the rows are collected and sorted
+	// instead of walked in the order of an index (PostgreSQL).
+	GuessesRanges bool
 	// Local: the database is a library in this process; a statement needs no network deadline.
 	Local bool
 

@@ -28,6 +28,7 @@ type Keyset struct {
 	columns []dialect.Column
 	quoted  []string
 	rows    bool // row comparison
+	guessed bool // a range with two ends is guessed to be small
 }
 
 // New returns the order of t's rows by key, which must be unique and free of NULLs: a comparison with NULL drops rows
@@ -36,7 +37,7 @@ func New(d dialect.Dialect, t *dialect.Table, key dialect.Key) (*Keyset, error) 
 	if len(key.Columns) == 0 {
 		return nil, fmt.Errorf("keyset on table %s: the key has no columns", t.FullName())
 	}
-	k := &Keyset{table: TableName(d, t.Schema, t.Name), rows: d.Features().RowComparison}
+	k := &Keyset{table: TableName(d, t.Schema, t.Name), rows: d.Features().RowComparison, guessed: d.Features().GuessesRanges}
 	for _, name := range key.Columns {
 		c, ok := t.Column(name)
 		switch {
@@ -94,14 +95,19 @@ func (k *Keyset) Last(where string) string {
 // key; it selects nothing where fewer rows are left. Its parameters are those of lower and then those of
 // [Keyset.Through]. The size is part of the text: as a parameter it would hide from the planner how few rows are read.
 func (k *Keyset) PageEnd(lower Predicate, where string, size int) string {
-	return "SELECT " + k.Columns() + " FROM " + k.table + k.Within(lower, where) +
+	return "SELECT " + k.Columns() + " FROM " + k.table + k.FirstWithin(lower, where) +
 		" ORDER BY " + k.OrderBy() + " LIMIT 1 OFFSET " + strconv.Itoa(size-1)
 }
 
 // Within is the WHERE clause of a page: the range from lower through an end, and where. Its parameters are those of
-// lower and then those of [Keyset.Through].
+// lower and then those of [Keyset.Through]. It is for a statement on all rows of the range; see [Keyset.FirstWithin].
 func (k *Keyset) Within(lower Predicate, where string) string {
 	return filter(lower.SQL, k.Through().SQL, where)
+}
+
+// FirstWithin is [Keyset.Within] for a query that takes the first rows of the range, with ORDER BY and LIMIT.
+func (k *Keyset) FirstWithin(lower Predicate, where string) string {
+	return filter(lower.SQL, k.Until().SQL, where)
 }
 
 func filter(conditions ...string) string {

@@ -88,6 +88,8 @@ func TestStatements(t *testing.T) {
 		{"first", k.First("x = 1 OR y"), `SELECT "b", "a" FROM "app"."t" WHERE (x = 1 OR y) ORDER BY "b", "a" LIMIT 1`},
 		{"last of all", k.Last(""), `SELECT "b", "a" FROM "app"."t" ORDER BY "b" DESC, "a" DESC LIMIT 1`},
 		{"page end", k.PageEnd(k.After(), "x", 1000), `SELECT "b", "a" FROM "app"."t" WHERE ("b", "a") > (?, ?) AND ("b", "a") <= (?, ?) AND (x) ORDER BY "b", "a" LIMIT 1 OFFSET 999`},
+		{"page end of one column", newKeyset(t, postgres.Dialect{}, "a").PageEnd(newKeyset(t, postgres.Dialect{}, "a").After(), "", 5), `SELECT "a" FROM "app"."t" WHERE "a" > ? AND ("a", 0) <= (?, 0) ORDER BY "a" LIMIT 1 OFFSET 4`},
+		{"page end of one column elsewhere", newKeyset(t, sqlite.Dialect{}, "a").PageEnd(newKeyset(t, sqlite.Dialect{}, "a").After(), "", 5), `SELECT "a" FROM "app"."t" WHERE "a" > ? AND "a" <= ? ORDER BY "a" LIMIT 1 OFFSET 4`},
 		{"page of all", k.Within(k.From(), ""), ` WHERE ("b", "a") >= (?, ?) AND ("b", "a") <= (?, ?)`},
 		{"raw column", newKeyset(t, sqlite.Dialect{}, "day").First(""), `SELECT +"day" FROM "app"."t" ORDER BY "day" LIMIT 1`},
 	}

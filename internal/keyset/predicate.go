@@ -32,6 +32,17 @@ func (k *Keyset) From() Predicate { return k.compare(">", true) }
 // Through holds for the keys before the cursor and the cursor.
 func (k *Keyset) Through() Predicate { return k.compare("<", true) }
 
+// Until is [Keyset.Through] for a query that takes the first rows of a range, with ORDER BY and LIMIT. PostgreSQL would guess a range that is written
+// as two comparisons of one column to be small, and sort all the rest of the table for each page; a comparison of rows it does not pair with the
+// other end, and uses the index for it all the same.
+func (k *Keyset) Until() Predicate {
+	p := k.Through()
+	if k.guessed && len(k.quoted) == 1 {
+		p.SQL = "(" + k.quoted[0] + ", 0) <= (?, 0)"
+	}
+	return p
+}
+
 // compare builds "key op cursor" with op < or >; equal lets the cursor itself in.
 func (k *Keyset) compare(op string, equal bool) Predicate {
 	if k.rows || len(k.quoted) == 1 {

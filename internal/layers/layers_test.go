@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	"internal/pace":     {},
 	"internal/rowimage": {"db", "internal/dialect", "internal/keyset", "internal/sqltext"},
 	"internal/runstore": {"db", "internal/dialect", "internal/keyset", "internal/sqltext"},
+	"internal/transfer": {"db", "internal/dialect", "internal/keyset", "internal/rowimage"},
 	"batch": {
 		"", "db", "internal/dialect", "internal/keyset", "internal/pace", "internal/rowimage", "internal/runstore", "internal/suggest",
 		"internal/term", "table",
@@ -46,11 +47,14 @@ var allowed = map[string][]string{
 	"internal/suggest": {},
 	"internal/term":    {},
 	"":                 {"db", "internal/suggest", "internal/term"},
-	"command":          {"", "batch", "db", "internal/dialect", "internal/keyset", "internal/runstore", "internal/sqltext", "internal/suggest", "internal/term"},
-	"drovertest":       {"", "batch", "db", "internal/dialect", "internal/keyset"},
-	"cmd/drover":       {"", "command"},
-	"internal/testdb":  {},
-	"internal/layers":  {},
+	"command": {
+		"", "batch", "db", "internal/dialect", "internal/keyset", "internal/rowimage", "internal/runstore", "internal/sqltext", "internal/suggest",
+		"internal/term", "internal/transfer",
+	},
+	"drovertest":      {"", "batch", "db", "internal/dialect", "internal/keyset"},
+	"cmd/drover":      {"", "command"},
+	"internal/testdb": {},
+	"internal/layers": {},
 }
 
 // users may import only what users of the module can.

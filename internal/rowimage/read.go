@@ -3,6 +3,7 @@ package rowimage
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,22 @@ const maxKeyValues = 500
 // needs no lock, since the block is alone.
 func (t *Table) Read(ctx context.Context, conn *db.DB, within string, args []any, lock bool) ([]Row, error) {
 	rows, err := t.read(ctx, conn, within, args, lock)
+	if err != nil {
+		return nil, fmt.Errorf("read rows of table %s: %w", t.name, err)
+	}
+	return rows, nil
+}
+
+// Page returns the first rows of the range of keys (after, through] that match where, at most size, in the order of the key. after is nil for the
+// start; where is a condition in SQL, "" for all. Nothing is locked.
+func (t *Table) Page(ctx context.Context, conn *db.DB, after, through keyset.Values, where string, size int) ([]Row, error) {
+	var lower keyset.Predicate
+	var args []any
+	if after != nil {
+		lower = t.keys.After()
+		args = lower.Args(args, after)
+	}
+	rows, err := t.query(ctx, conn, t.keys.FirstWithin(lower, where), t.keys.Until().Args(args, through), " LIMIT "+strconv.Itoa(size))
 	if err != nil {
 		return nil, fmt.Errorf("read rows of table %s: %w", t.name, err)
 	}
@@ -100,19 +117,26 @@ func spell(key keyset.Values) (string, error) {
 }
 
 func (t *Table) read(ctx context.Context, conn *db.DB, within string, args []any, lock bool) ([]Row, error) {
-	query := "SELECT " + t.selects + " FROM " + t.from + within + " ORDER BY " + t.keys.OrderBy()
-	if lock {
-		if !conn.InBlock(ctx) {
-			return nil, fmt.Errorf("lock the rows: %w", db.ErrNoBlock)
-		}
-		server, err := conn.Server(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if server.RowLocks {
-			query += " FOR UPDATE"
-		}
+	if !lock {
+		return t.query(ctx, conn, within, args, "")
 	}
+	if !conn.InBlock(ctx) {
+		return nil, fmt.Errorf("lock the rows: %w", db.ErrNoBlock)
+	}
+	server, err := conn.Server(ctx)
+	if err != nil {
+		return nil, err
+	}
+	locking := ""
+	if server.RowLocks {
+		locking = " FOR UPDATE"
+	}
+	return t.query(ctx, conn, within, args, locking)
+}
+
+// query reads rows in the order of the key; end is what stands behind that in the statement.
+func (t *Table) query(ctx context.Context, conn *db.DB, within string, args []any, end string) ([]Row, error) {
+	query := "SELECT " + t.selects + " FROM " + t.from + within + " ORDER BY " + t.keys.OrderBy() + end
 	var rows []Row
 	dest := make([]any, len(t.columns))
 	err := dialect.Each(ctx, conn, query, args, func(scan func(...any) error) (err error) {

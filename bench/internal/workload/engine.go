@@ -66,14 +66,15 @@ func change(ctx context.Context, conn *db.DB, rows []engineItem) error {
 	return err
 }
 
-// changeByHand is what a careful programmer writes who needs no resume: pages by key, locked, one transaction each.
+// changeByHand is what a careful programmer writes who needs no resume: pages by key up to the last one of the beginning, of the rows that are
+// wanted, locked, one transaction each. These are the statements of the job's batches.
 func (s *site) changeByHand(ctx context.Context, size int) error {
-	items := table.Of[engineItem](s.conn)
-	last := int64(0)
+	wanted := table.Of[engineItem](s.conn).Where("id <= ?", s.options.EngineRows)
+	last, through := int64(0), s.options.EngineRows
 	for {
 		n := 0
 		err := s.conn.Atomic(ctx, func(ctx context.Context) error {
-			rows, err := items.Where("id > ? AND id <= ?", last, s.options.EngineRows).OrderBy("id").Limit(size).ForUpdate().List(ctx)
+			rows, err := wanted.Where("id > ? AND id <= ?", last, through).OrderBy("id").Limit(size).ForUpdate().List(ctx)
 			if err != nil || len(rows) == 0 {
 				return err
 			}

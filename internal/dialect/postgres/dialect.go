@@ -31,7 +31,7 @@ func (Dialect) Syntax() sqltext.Syntax { return sqltext.Postgres }
 // Features returns what PostgreSQL can do.
 func (Dialect) Features() dialect.Features {
 	return dialect.Features{
-		RowComparison: true, Arrays: true, TypedParams: true, Cursors: true, MaxParams: 65535, Now: "CURRENT_TIMESTAMP",
+		RowComparison: true, GuessesRanges: true, Arrays: true, TypedParams: true, Cursors: true, MaxParams: 65535, Now: "CURRENT_TIMESTAMP",
 		OverridingIdentity: "OVERRIDING SYSTEM VALUE",
 		Meters: dialect.Meters{
 			ReplicaLag: "SELECT COALESCE(EXTRACT(EPOCH FROM max(replay_lag)), 0)::float8 FROM pg_stat_replication", // NULL while nothing is written

@@ -264,3 +264,14 @@ func TestDatabases_ConfigurationFile(t *testing.T) {
 		t.Errorf("exit code %d (-want +got):\n%s", code, diff)
 	}
 }
+
+// TestDatabases_CopyNamesTheDatabaseOfItsRun: the run is kept where it writes.
+func TestDatabases_CopyNamesTheDatabaseOfItsRun(t *testing.T) {
+	s := newSeveral(t)
+	s.each(func(b *bench) { b.items(t, 9) })
+	s["west"].exec(t, "DELETE FROM item")
+	code, _, stderr := s.shell(t, false, "copy", "--from", "east", "--to", "west", "--table", "item", "--no-input")
+	if want := "Status: drover --database west runs show " + batch.Short(s["west"].lastRun(t)); code != 0 || !strings.Contains(stderr, want) {
+		t.Errorf("exit code %d, it does not say %q:\n%s", code, want, stderr)
+	}
+}

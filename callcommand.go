@@ -49,6 +49,8 @@ type CallOptions struct {
 // Call runs a command from code and returns what it printed and how it failed; a dry run is Call(ctx, "purge",
 // "--dry-run"). It is Django's call_command.
 //
+// A command that was called for several databases has one run for each, and a [DatabasesError] where one of them fails.
+//
 // The error is the command's own; [ExitCode] tells what the shell would have got. A wrong call is a [UsageError] that
 // lists the valid names. The result is never nil. Checks are not run, prompts find no terminal, nothing reads the
 // process's streams or signals, and the process does not end. A panic of the command passes through. Cancelling ctx

@@ -138,6 +138,9 @@ func (inv *invocation) runOnEach(ctx context.Context, aliases []string) error {
 		default:
 			inv.heading(alias, i, len(aliases))
 			o = inv.runOn(ctx, alias)
+			if err := inv.release(alias); err != nil {
+				o.Err = errors.Join(o.Err, err)
+			}
 		}
 		inv.outcomes = append(inv.outcomes, o)
 	}
@@ -177,6 +180,19 @@ func (inv *invocation) runOn(ctx context.Context, alias string) DatabaseOutcome 
 		shows.report(err)
 	}
 	return DatabaseOutcome{Database: alias, Begun: true, Message: shows.said, Err: err}
+}
+
+// release closes a database whose run is over, where this invocation is the one that opens and closes: a server may have
+// many of them, and not so many connections.
+func (inv *invocation) release(alias string) error {
+	reg, err := inv.config()
+	if err != nil || !inv.closes {
+		return nil //nolint:nilerr // without a configuration nothing is open
+	}
+	if err := reg.Release(alias); err != nil {
+		return fmt.Errorf("close database %q: %w", alias, err)
+	}
+	return nil
 }
 
 // heading stands above what the run for one database prints. Where one stream alone is a terminal, each has it.

@@ -318,3 +318,22 @@ func TestConformance_198_OnlyTheDatabasesOfTheCall(t *testing.T) {
 		t.Errorf("the other database has changed (-before +after):\n%s", diff)
 	}
 }
+
+// TestDatabases_ClosedOneByOne: a server with many databases need not have so many connections.
+func TestDatabases_ClosedOneByOne(t *testing.T) {
+	env, _ := aliases(t, "a", "b", "c")
+	var conns []*db.DB
+	app := appOf(&drover.Command{Name: "work", Options: drover.Options{EachDatabase: true}, Run: func(ctx context.Context, c *drover.Call) error {
+		for _, earlier := range conns {
+			if earlier.Ping(ctx) == nil {
+				return fmt.Errorf("%s is still open", earlier.Alias())
+			}
+		}
+		conns = append(conns, c.DB())
+		return c.DB().Ping(ctx)
+	}})
+	app.DefaultURL = ""
+	if got := shell(t, app, env, "work", "--all-databases"); got.code != 0 || len(conns) != 3 {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -222,7 +222,7 @@ func TestDoctor_BusyFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, address := range map[string]string{"the time is over": b.URL, "busy": b.URL + "?_pragma=busy_timeout(1)"} {
-		f, code := doctor(t, address, "--timeout", "2s")
+		f, code := doctor(t, address, "--timeout", "4s")
 		if code != 0 || f.level("writable") != "warning" || !strings.Contains(f.text("writable"), "another process is writing") {
 			t.Errorf("%s: exit code %d, %+v", name, code, f)
 		}

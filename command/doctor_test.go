@@ -62,7 +62,7 @@ func doctorText(t *testing.T, address string, args ...string) (code int, stdout,
 	t.Helper()
 	var out, errs bytes.Buffer
 	code = newApp().Run(t.Context(), drover.Env{
-		Args: append([]string{"doctor", "--database", "default"}, args...), Environ: []string{"DATABASE_URL=" + address, "NO_COLOR=1"}, Stdout: &out, Stderr: &errs,
+		Args: append([]string{"doctor", "--database", "default", "--timeout", "60s"}, args...), Environ: []string{"DATABASE_URL=" + address, "NO_COLOR=1"}, Stdout: &out, Stderr: &errs,
 	})
 	if u, err := url.Parse(address); err == nil {
 		if password, ok := u.User.Password(); ok && strings.Contains(out.String()+errs.String(), password) {
@@ -141,8 +141,11 @@ func TestDoctor_OutOfReach(t *testing.T) {
 		{"wrong URL", "postgres//x", "the URL has no scheme"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			start := time.Now()
-			f, code := doctor(t, tt.url, "--timeout", "500ms")
+			start, options := time.Now(), []string{}
+			if strings.Contains(tt.name, "hangs") {
+				options = []string{"--timeout", "300ms"}
+			}
+			f, code := doctor(t, tt.url, options...)
 			if code != drover.ExitFailed || f.Reachable || f.level("reach") != "problem" || !strings.Contains(f.text("reach"), tt.want) {
 				t.Errorf("exit code %d, %+v", code, f)
 			}
@@ -190,7 +193,7 @@ func TestDoctor_HangsLater(t *testing.T) {
 	if _, err := holder.ExecContext(t.Context(), "LOCK TABLE drover_schema IN ACCESS EXCLUSIVE MODE"); err != nil {
 		t.Fatal(err)
 	}
-	f, code := doctor(t, b.URL, "--timeout", "1s")
+	f, code := doctor(t, b.URL, "--timeout", "3s")
 	if code != drover.ExitFailed || !f.Reachable || !strings.Contains(f.Message, "1 problem") || f.level("role") != "ok" {
 		t.Errorf("exit code %d, %+v", code, f)
 	}
@@ -199,17 +202,17 @@ func TestDoctor_HangsLater(t *testing.T) {
 // TestDoctor_Several: one out of reach hides none of the others, and all are looked at without an option.
 func TestDoctor_Several(t *testing.T) {
 	s := newSeveral(t)
-	code, stdout, stderr := s.shell(t, true, "doctor")
+	code, stdout, stderr := s.shell(t, true, "doctor", "--timeout", "60s")
 	summary := summaryOf(t, stdout)
 	if code != drover.ExitFailed || strings.Count(stdout, "  ok        answers in ") != 3 || !strings.HasPrefix(summary, "  down    FAILED      1 problem") ||
 		!strings.Contains(summary, "  west    OK          0 problems") || !strings.HasSuffix(summary, "3 of 4 databases succeeded.\n") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
-	code, stdout, _ = s.shell(t, true, "doctor", "--database", "west", "--json")
+	code, stdout, _ = s.shell(t, true, "doctor", "--database", "west", "--json", "--timeout", "60s")
 	if code != 0 || strings.Count(stdout, "\n") != 1 {
 		t.Errorf("one: exit code %d\n%s", code, stdout)
 	}
-	code, stdout, _ = s.shell(t, true, "doctor", "--json")
+	code, stdout, _ = s.shell(t, true, "doctor", "--json", "--timeout", "60s")
 	if code != drover.ExitFailed || strings.Count(stdout, `"type":"doctor"`) != 4 || strings.Count(stdout, `"type":"databases"`) != 1 {
 		t.Errorf("--json: exit code %d\n%s", code, stdout)
 	}
@@ -219,7 +222,7 @@ func TestDoctor_Several(t *testing.T) {
 	if code, _, stderr = s.shell(t, true, "doctor", "--database", "west", "--timeout", "0s"); code != drover.ExitUsage {
 		t.Errorf("no time: exit code %d\n%s", code, stderr)
 	}
-	if code, stdout, _ = s.shell(t, true, "doctor", "--database", s["west"].URL); code != 0 || !strings.Contains(stdout, " on default.") {
+	if code, stdout, _ = s.shell(t, true, "doctor", "--database", s["west"].URL, "--timeout", "60s"); code != 0 || !strings.Contains(stdout, " on default.") {
 		t.Errorf("a URL: exit code %d\n%s", code, stdout)
 	}
 	if code, stdout, stderr = s.shell(t, false, "doctor", "--database", "postgres://app:hunter2@127.0.0.1:1/app"); code != drover.ExitFailed ||

@@ -168,7 +168,21 @@ func NewRegistry(urls map[string]string, opts ...OpenOption) *Registry {
 func (r *Registry) Add(d *DB) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	delete(r.configs, d.Alias()) // it stands for what was configured
 	r.open[d.Alias()] = d
+}
+
+// Release closes the database with an alias where [Registry.Get] has opened it; the next Get opens it anew. Nothing may use it any more. A database
+// that was given to [Registry.Add] stays open.
+func (r *Registry) Release(alias string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d, open := r.open[alias]
+	if _, configured := r.configs[alias]; !open || !configured {
+		return nil
+	}
+	delete(r.open, alias)
+	return d.Close()
 }
 
 // Aliases returns the configured aliases, sorted.

@@ -229,3 +229,27 @@ func TestAsIs(t *testing.T) {
 		t.Errorf("opened again: %v", err)
 	}
 }
+
+func TestRegistry_Release(t *testing.T) {
+	registry := db.NewRegistry(map[string]string{"a": marked(t, "a"), "b": marked(t, "b")})
+	defer func() { noError(t, registry.Close()) }()
+	added := open(t, testdb.Database{Name: testdb.NameSQLite, URL: testdb.SQLite(t)}, db.Alias("b"))
+	registry.Add(added)
+	first, err := registry.Get(t.Context(), "a")
+	noError(t, err)
+	for _, alias := range []string{"a", "b", "nosuch"} {
+		noError(t, registry.Release(alias))
+	}
+	if first.Ping(t.Context()) == nil {
+		t.Error("it is still open")
+	}
+	again, err := registry.Get(t.Context(), "a")
+	noError(t, err)
+	noError(t, again.Ping(t.Context()))
+	if b, err := registry.Get(t.Context(), "b"); err != nil || b != added || b.Ping(t.Context()) != nil {
+		t.Errorf("the one that was added: %v", err)
+	}
+	if got := registry.Aliases(); !cmp.Equal(got, []string{"a", "b"}) {
+		t.Errorf("aliases %v", got)
+	}
+}

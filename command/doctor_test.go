@@ -136,8 +136,8 @@ func TestDoctor_OutOfReach(t *testing.T) {
 		{"mariadb hangs", "mysql://app:hunter2@" + silent + "/app", "cannot connect to app@" + silent + "/app: no answer in time"},
 		{"wrong password for postgres", withPassword(t, pg.URL, "hunter2"), "password authentication failed"},
 		{"wrong password for mariadb", withPassword(t, maria.URL, "hunter2"), "Access denied for user"},
-		{"no such file", "sqlite:" + missing, "unable to open database file"},
-		{"no such folder", "sqlite:" + filepath.Join(missing, "b.db"), "unable to open database file"},
+		{"no such file", "sqlite:" + missing, "there is no such file"},
+		{"no such folder", "sqlite:" + filepath.Join(missing, "b.db"), "there is no such file"},
 		{"wrong URL", "postgres//x", "the URL has no scheme"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

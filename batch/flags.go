@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/drover-dev/drover"
+	"github.com/drover-dev/drover/db"
 )
 
 // Flags are the options of a command line that say how a run is done. [Job.Command] has them; a command that calls [Job.Run] by itself declares
@@ -27,6 +28,7 @@ type Flags struct {
 	rate         float64
 	throttle     []string
 	maxLag       time.Duration
+	replicas     []string
 	maxLockWaits int
 	maxDeadRows  int64
 	maxHeldLog   int64
@@ -77,6 +79,7 @@ func (x *Flags) declare(f *pflag.FlagSet, defaults Options) {
 	f.StringVar(&x.window, "window", defaults.Window, "work only in these `hours`, as 01:00-05:00")
 	f.Float64Var(&x.rate, "rows-per-second", defaults.RowsPerSecond, "work on at most so many `rows` a second")
 	f.DurationVar(&x.maxLag, "max-lag", 0, "wait while a replica is further behind than this `time`")
+	f.StringArrayVar(&x.replicas, "replica", nil, "ask this `alias` for its lag, for --max-lag; may be given again")
 	f.IntVar(&x.maxLockWaits, "max-lock-waits", 0, "wait while at least so `many` sessions wait for locks")
 	f.Int64Var(&x.maxDeadRows, "max-dead-rows", 0, "wait while at least so `many` dead row versions are not cleared away")
 	f.Int64Var(&x.maxHeldLog, "max-held-log", 0, "wait while at least so many `MB` of the write-ahead log are kept for a replica")
@@ -98,8 +101,9 @@ func (x *Flags) declare(f *pflag.FlagSet, defaults Options) {
 // defaultSample is how many batches a rehearsal works on.
 const defaultSample = 3
 
-// Options gives the options of a call. Errors are wrong uses of the command line.
-func (x *Flags) Options(c *drover.Call) (Options, error) {
+// Options gives the options of a call. It opens the replicas that --replica names. Errors are wrong uses of the command line, and replicas that
+// cannot be used.
+func (x *Flags) Options(ctx context.Context, c *drover.Call) (Options, error) {
 	o := x.defaults
 	usage := func(name string, err error) (Options, error) {
 		return o, drover.Exit(drover.ExitUsage, "--%s: %w", name, err)
@@ -138,7 +142,10 @@ func (x *Flags) Options(c *drover.Call) (Options, error) {
 		o.Meters = append(o.Meters, m)
 	}
 	if err := x.builtinMeters(c, &o); err != nil {
-		return o, drover.Exit(drover.ExitUsage, "%w", err)
+		return o, err
+	}
+	if err := x.replicaMeters(ctx, c, &o); err != nil {
+		return o, err
 	}
 	o.CommandLine = c.CommandLine(map[string]string{"again": "", "resume": "", "no-input": ""})
 	o.Arguments = x.arguments(c)
@@ -168,11 +175,43 @@ func (x *Flags) builtinMeters(c *drover.Call, o *Options) error {
 	} {
 		switch {
 		case m.limit == 0:
+		case m.option == "max-lag" && len(x.replicas) > 0: // the replicas tell it
 		case m.query == "":
-			return fmt.Errorf("--%s: this database cannot tell its %s", m.option, m.name)
+			err := drover.Exit(drover.ExitUsage, "--%s: this database cannot tell its %s", m.option, m.name)
+			if m.option == "max-lag" {
+				err = err.Try("ask a replica: --replica ALIAS")
+			}
+			return err
 		default:
 			o.Meters = append(o.Meters, Meter{Name: m.name, Unit: m.unit, Limit: m.limit, SQL: m.query})
 		}
+	}
+	return nil
+}
+
+// replicaMeters adds a meter for each replica. One that is none is found now, and not after the run has waited for its lag for ever.
+func (x *Flags) replicaMeters(ctx context.Context, c *drover.Call, o *Options) error {
+	if len(x.replicas) > 0 && x.maxLag == 0 {
+		return drover.Exit(drover.ExitUsage, "--replica needs --max-lag")
+	}
+	for _, alias := range x.replicas {
+		if strings.Contains(alias, ":") { // the command line is kept with the run, and a URL may hold a password
+			return drover.Exit(drover.ExitUsage, "--replica takes the alias of a configured database, not a URL")
+		}
+		conn, err := c.Database(ctx, alias)
+		if unknown, ok := errors.AsType[*db.AliasError](err); ok {
+			err = drover.Exit(drover.ExitUsage, "--replica: %w", unknown)
+		}
+		if err != nil {
+			return err
+		}
+		switch role, err := conn.Role(ctx); {
+		case err != nil:
+			return err
+		case role != db.RoleReplica:
+			return drover.Exit(drover.ExitUsage, "--replica: database %q is no replica, it is a %s", conn.Alias(), role)
+		}
+		o.Meters = append(o.Meters, ReplicaLag(conn, x.maxLag))
 	}
 	return nil
 }
@@ -217,7 +256,7 @@ func (j *Job[T]) Command() *drover.Command {
 			x.Declare(f, j.Defaults, j.Flags)
 		},
 		Run: func(ctx context.Context, c *drover.Call) error {
-			o, err := x.Options(c)
+			o, err := x.Options(ctx, c)
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/pace"
 	"github.com/drover-dev/drover/internal/runstore"
 )
@@ -89,6 +91,20 @@ type Meter struct {
 	Optional bool
 	// SQL is a query for one number, on the run's database. In it {table} stands for the quoted name of the source's table.
 	SQL string
+	// Read gives the value in place of SQL. It must return when its context ends. See [ReplicaLag].
+	Read func(ctx context.Context) (float64, error)
+}
+
+// ReplicaLag is a meter of how far a replica is behind its primary, by [db.DB.Lag], in seconds. The run waits while the lag is not known: the
+// replica cannot be reached, it does not follow its primary, or it was promoted. The meter works on PostgreSQL, MariaDB and MySQL.
+func ReplicaLag(replica *db.DB, limit time.Duration) Meter {
+	return Meter{
+		Name: "replica " + replica.Alias() + " lag", Unit: "s", Limit: limit.Seconds(),
+		Read: func(ctx context.Context) (float64, error) {
+			lag, err := replica.Lag(ctx)
+			return lag.Time.Seconds(), err
+		},
+	}
 }
 
 const (
@@ -139,8 +155,8 @@ func (o Options) check() (*settings, error) {
 		s.window = &w
 	}
 	for _, m := range o.Meters {
-		if m.Name == "" || m.Limit <= 0 || m.SQL == "" {
-			return nil, fmt.Errorf("meter %q needs a name, a limit above 0 and a query", m.Name)
+		if m.Name == "" || m.Limit <= 0 || (m.SQL == "") == (m.Read == nil) {
+			return nil, fmt.Errorf("meter %q needs a name, a limit above 0 and either a query or a function", m.Name)
 		}
 	}
 	for _, a := range o.Arguments {

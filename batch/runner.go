@@ -88,13 +88,16 @@ func (r *runner) meters() (err error) {
 		o.Meters = append(o.Meters, pace.Meter{Name: "time of a batch", Unit: "s", Limit: limit.Seconds(), Read: r.batchTime()})
 	}
 	for _, m := range r.settings.Meters {
-		o.Meters = append(o.Meters, pace.Meter{
-			Name: m.Name, Unit: m.Unit, Limit: m.Limit, Fatal: m.Fatal, Every: m.Every, Optional: m.Optional,
-			Read: func(ctx context.Context) (value float64, err error) {
+		read := m.Read
+		if read == nil {
+			read = func(ctx context.Context) (value float64, err error) {
 				name, _ := r.metered.Load().(string)
 				err = r.conn.QueryRow(ctx, strings.ReplaceAll(m.SQL, tableOfMeter, name)).Scan(&value)
 				return value, err
-			},
+			}
+		}
+		o.Meters = append(o.Meters, pace.Meter{
+			Name: m.Name, Unit: m.Unit, Limit: m.Limit, Fatal: m.Fatal, Every: m.Every, Optional: m.Optional, Read: read,
 		})
 	}
 	r.throttle, err = pace.NewThrottle(o)

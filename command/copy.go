@@ -87,7 +87,7 @@ func runCopy(ctx context.Context, c *drover.Call, o copyOptions, flags *batch.Fl
 	if err := j.open(ctx, c); err != nil {
 		return err
 	}
-	if j.options, err = flags.Options(j.call); err != nil {
+	if j.options, err = flags.Options(ctx, j.call); err != nil {
 		return err
 	}
 	j.identify()
@@ -220,9 +220,28 @@ func (j *copying) job() *batch.Job[copied] {
 		},
 	}
 	if j.move {
-		job.Phases = append(job.Phases, batch.Phase[copied]{Name: "delete", Source: source, Process: j.clear})
+		last := func(ctx context.Context, conn *db.DB) (batch.Source[copied], error) {
+			if err := j.harden(ctx); err != nil {
+				return batch.Source[copied]{}, err
+			}
+			return source(ctx, conn)
+		}
+		job.Phases = append(job.Phases, batch.Phase[copied]{Name: "delete", Source: last, Process: j.clear})
 	}
 	return job
+}
+
+// harden makes what was copied survive a crash of the other database before anything is deleted from the first. It is called before the phase of the
+// deleting is stored as the run's; in a plan, whose block only reads, that has happened.
+func (j *copying) harden(ctx context.Context) error {
+	statement := j.dest.dialect.Features().Harden
+	if statement == "" || j.dest.conn.InBlock(ctx) {
+		return nil
+	}
+	if err := j.dest.conn.Exec(ctx, statement); err != nil {
+		return fmt.Errorf("make sure that %s keeps what was copied: %w", j.dest.conn.Alias(), err)
+	}
+	return nil
 }
 
 // run plans, shows, asks and works.

@@ -108,7 +108,7 @@ func (j *copying) clear(ctx context.Context, b *batch.Batch[copied]) error {
 }
 
 // describe adds to the plan what the engine does not know.
-func (j *copying) describe(_ context.Context, p *batch.Plan) error {
+func (j *copying) describe(ctx context.Context, p *batch.Plan) error {
 	p.Add("From", "%s   %s", j.source.conn.Alias(), j.source.conn.Address())
 	p.Add("Into", "%s", j.dest.table.FullName())
 	var columns []string
@@ -131,6 +131,15 @@ func (j *copying) describe(_ context.Context, p *batch.Plan) error {
 	}
 	if names := j.source.triggers("DELETE"); len(names) > 0 {
 		p.Add("Triggers", "%s on DELETE, in %s", strings.Join(names, ", "), j.source.conn.Alias())
+	}
+	if query := j.dest.dialect.Features().Lax; query != "" {
+		var setting string
+		if err := j.dest.conn.QueryRow(ctx, query).Scan(&setting); err != nil {
+			return fmt.Errorf("ask whether commits are kept: %w", err)
+		}
+		if setting != "" {
+			p.Warnings = append(p.Warnings, fmt.Sprintf("in %s %s: rows that were moved moments before a crash of its machine may be gone from both databases", j.dest.conn.Alias(), setting))
+		}
 	}
 	for _, r := range j.source.table.References {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("%s points to %s (ON DELETE %s): deleting the rows there changes or refuses its rows, which are not moved",

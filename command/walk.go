@@ -64,7 +64,7 @@ func (w *walk) run(ctx context.Context) (err error) {
 	if err := w.checkOptions(); err != nil {
 		return err
 	}
-	if w.options, err = w.flags.Options(c); err != nil {
+	if w.options, err = w.flags.Options(ctx, c); err != nil {
 		return err
 	}
 	if !c.DryRun() && !c.CheckOnly() && w.conn.InBlock(ctx) {

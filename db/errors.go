@@ -120,6 +120,8 @@ func (e *Error) Hint() string {
 	return ""
 }
 
+var dialects = []dialect.Dialect{postgres.Dialect{}, mysql.Dialect{}, sqlite.Dialect{}}
+
 // KindOf classifies an error by the driver's error in its chain, whatever library returned it. It is [ErrUnknown] for
 // an error that is no database error.
 func KindOf(err error) Kind {
@@ -130,7 +132,7 @@ func KindOf(err error) Kind {
 	if errors.As(err, &own) && own.Kind != ErrUnknown {
 		return own.Kind
 	}
-	for _, d := range []dialect.Dialect{postgres.Dialect{}, mysql.Dialect{}, sqlite.Dialect{}} {
+	for _, d := range dialects {
 		if fault, ok := d.Classify(err); ok {
 			return fault.Kind
 		}
@@ -166,7 +168,7 @@ func (d *DB) wrap(op string, err error) error {
 // isOwn reports whether err is a refusal of this package, which needs no words about the database around it.
 func isOwn(err error) bool {
 	for _, own := range []error{
-		ErrEnded, ErrBusy, ErrConcurrent, ErrOutsideBlock, ErrImplicitCommit, ErrOpaque, ErrManaged, ErrNoBlock, ErrOutcomeUnknown,
+		ErrEnded, ErrBusy, ErrConcurrent, ErrOutsideBlock, ErrImplicitCommit, ErrOpaque, ErrManaged, ErrNoBlock, ErrOutcomeUnknown, ErrInBlock,
 	} {
 		if errors.Is(err, own) {
 			return true

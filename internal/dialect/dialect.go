@@ -49,6 +49,7 @@ type Dialect interface {
 	Counter
 	Health
 	Types
+	Replication
 }
 
 // Features are the facts that decide a statement's shape.
@@ -95,6 +96,11 @@ type Features struct {
 	// OrderedSet: an UPDATE sets its columns one after the other, so that an expression sees the new values of those before it (MySQL). Elsewhere
 	// every expression sees the row as it was.
 	OrderedSet bool
+	// Harden is a statement that, outside a transaction, makes all that is committed survive a crash of the machine, also where commits do not wait
+	// for the disk; "" where there is none.
+	Harden string
+	// Lax is a query for the setting by which commits may not survive a crash, where Harden cannot help; "" and an empty text where there is none.
+	Lax string
 	// Now is the SQL of the present time, as a time parameter would be stored.
 	Now string
 	// Meters are queries that tell how busy the database is.

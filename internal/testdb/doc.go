@@ -30,5 +30,5 @@
 // # Faults
 //
 // Server.Kill and Server.Start crash a server and recover it. A [Proxy] cuts connections, refuses them, swallows answers
-// and loses the answer of a COMMIT. A [Standby] follows a PostgreSQL server and can be made to lag.
+// and loses the answer of a COMMIT. A [Standby] follows a server; it can be made to lag, cut off and promoted.
 package testdb

@@ -76,6 +76,10 @@ type engine interface {
 
 	// dumper reads a database of the server for Database.Dump.
 	dumper(s *Server, database string) dumper
+
+	// replication is how a new standby follows its primary, and standby an option of its server.
+	replication() replication
+	standby(o *options)
 }
 
 // findProgram looks for a program on the PATH and then in the folders that match the patterns, the last match first: of

@@ -28,8 +28,10 @@ host  all         all 127.0.0.1/32 scram-sha-256
 host  replication all 127.0.0.1/32 scram-sha-256
 `
 
-// postgresUser makes the ordinary user. REPLICATION is what tools need that read the write-ahead log.
+// postgresUser makes the ordinary user. REPLICATION is what tools need that read the write-ahead log; like the user of
+// MariaDB it may look at the server's sessions and replication.
 const postgresUser = `CREATE ROLE ` + User + ` LOGIN CREATEDB REPLICATION PASSWORD '` + Password + `'
+GRANT pg_read_all_stats TO ` + User + `
 `
 
 var initdbArgs = []string{

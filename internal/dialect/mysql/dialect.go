@@ -38,6 +38,7 @@ func (Dialect) Features() dialect.Features {
 			DeadRows:  "SELECT COUNT FROM information_schema.INNODB_METRICS WHERE NAME = 'trx_rseg_history_len'",
 		},
 		Clock: "UTC_TIMESTAMP(6)", ClockAfter: "(UTC_TIMESTAMP(6) + INTERVAL (? * 1000) MICROSECOND)",
+		Lax: "SELECT IF(@@innodb_flush_log_at_trx_commit = 1, '', CONCAT('innodb_flush_log_at_trx_commit is ', @@innodb_flush_log_at_trx_commit))",
 		// The names of locks are those of the whole server, and short.
 		SchemaLock:   "SELECT GET_LOCK(CONCAT('drover ', MD5(DATABASE())), 60)",
 		SchemaUnlock: "SELECT RELEASE_LOCK(CONCAT('drover ', MD5(DATABASE())))",

@@ -33,6 +33,8 @@ func (Dialect) Features() dialect.Features {
 	return dialect.Features{
 		RowComparison: true, GuessesRanges: true, Arrays: true, TypedParams: true, Cursors: true, MaxParams: 65535, Now: "CURRENT_TIMESTAMP",
 		OverridingIdentity: "OVERRIDING SYSTEM VALUE",
+		// A message in the log is a transaction of its own; one commit that is flushed flushes all before it.
+		Harden: "SELECT set_config('synchronous_commit', 'on', true), pg_logical_emit_message(true, 'drover', '')",
 		Meters: dialect.Meters{
 			ReplicaLag: "SELECT COALESCE(EXTRACT(EPOCH FROM max(replay_lag)), 0)::float8 FROM pg_stat_replication", // NULL while nothing is written
 			LockWaits:  "SELECT count(*)::float8 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",

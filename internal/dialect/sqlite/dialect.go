@@ -34,6 +34,7 @@ func (Dialect) Syntax() sqltext.Syntax { return sqltext.SQLite }
 func (Dialect) Features() dialect.Features {
 	return dialect.Features{
 		SingleWriter: true, RowComparison: true, Local: true, MaxParams: 32766,
+		Harden:     "PRAGMA wal_checkpoint(PASSIVE)", // which flushes the log before it reads it
 		Now:        "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '+00:00')",
 		Clock:      "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '+00:00')",
 		ClockAfter: "(strftime('%Y-%m-%d %H:%M:%f', 'now', (? / 1000.0) || ' seconds') || '+00:00')",

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -54,7 +55,8 @@ type examination struct {
 	version  string
 	took     time.Duration // until it answered
 	timeout  time.Duration
-	replica  dialect.Replica
+	place    db.Role // "" where it is not known, or there is no replication
+	lag      *time.Duration
 	findings dialect.Findings
 }
 
@@ -105,26 +107,29 @@ func (x *examination) reach(ctx context.Context) error {
 // look gathers the findings. What cannot be found out is a finding, too; the error is that of the time that is over.
 func (x *examination) look(ctx context.Context) error {
 	tables := runstore.Tables()
+	reading := func(look func(ctx context.Context) error) func(ctx context.Context) error {
+		return func(ctx context.Context) error { return x.conn.Atomic(ctx, look, db.ReadOnly()) }
+	}
 	for _, part := range []struct {
 		what string
 		look func(ctx context.Context) error
 	}{
-		{"role", x.role},
-		{"tables", func(ctx context.Context) error {
+		{"role", x.role}, // which is asked for outside of blocks
+		{"tables", reading(func(ctx context.Context) error {
 			there, err := x.tables(ctx)
 			if !there {
 				tables = nil
 			}
 			return err
-		}},
-		{"rights", func(ctx context.Context) error { return x.rights(ctx, tables) }},
-		{"settings", func(ctx context.Context) error {
+		})},
+		{"rights", reading(func(ctx context.Context) error { return x.rights(ctx, tables) })},
+		{"settings", reading(func(ctx context.Context) error {
 			found, err := x.conn.Dialect().Settings(ctx, x.conn)
 			x.findings = append(x.findings, found...)
 			return err
-		}},
+		})},
 	} {
-		err := x.conn.Atomic(ctx, part.look, db.ReadOnly())
+		err := part.look(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -137,23 +142,31 @@ func (x *examination) look(ctx context.Context) error {
 }
 
 // role finds out the part in replication.
-func (x *examination) role(ctx context.Context) (err error) {
-	x.replica, err = x.conn.Dialect().Replica(ctx, x.conn)
-	switch r := x.replica; {
-	case db.KindOf(x.conn.Wrap("ask for the role", err)) == db.ErrPermission:
+func (x *examination) role(ctx context.Context) error {
+	s, err := x.conn.Dialect().Standing(ctx, x.conn)
+	switch stopped := cmp.Or(s.Stopped, s.Paused); {
+	case db.KindOf(err) == db.ErrPermission:
 		x.findings.Add(dialect.Note, "role", "", "the user may not know whether it is a replica")
 		return nil
 	case err != nil || x.conn.Dialect().Features().Local:
 		return err
-	case !r.Is:
+	case !s.Replica:
+		x.place = db.RolePrimary
 		x.findings.Add(dialect.Fine, "role", "", "a primary")
-	case r.Stopped != "":
-		x.findings.Add(dialect.Problem, "role", "", "a replica, and %s", r.Stopped)
-	case r.Behind < 0:
-		x.findings.Add(dialect.Note, "role", "", "a replica, which cannot tell how far it is behind: commands can only read it")
-	default:
-		x.findings.Add(dialect.Note, "role", "", "a replica, %s behind: commands can only read it", drover.Duration(r.Behind))
+		return nil
+	case stopped != "":
+		x.place = db.RoleReplica
+		x.findings.Add(dialect.Problem, "role", "", "a replica, and %s", stopped)
+		return nil
 	}
+	x.place = db.RoleReplica
+	lag, err := x.conn.Lag(ctx)
+	if err != nil {
+		x.findings.Add(dialect.Note, "role", "", "a replica, which commands can only read; how far behind is not known: %v", err)
+		return nil
+	}
+	x.lag = &lag.Time
+	x.findings.Add(dialect.Note, "role", "", "a replica, %s behind: commands can only read it", drover.Duration(lag.Time))
 	return nil
 }
 
@@ -183,7 +196,7 @@ func (x *examination) tables(ctx context.Context) (there bool, err error) {
 
 // rights finds out what the user may do, on a server that can be written to.
 func (x *examination) rights(ctx context.Context, tables []string) error {
-	if x.replica.Is {
+	if x.place == db.RoleReplica {
 		return nil
 	}
 	found, err := x.conn.Dialect().Rights(ctx, x.conn, tables)

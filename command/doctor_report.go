@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/drover-dev/drover"
+	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/dialect"
 	"github.com/drover-dev/drover/internal/term"
 )
@@ -94,7 +95,7 @@ type doctorDocument struct {
 	Database  databaseDocument  `json:"database"`
 	Reachable bool              `json:"reachable"`
 	Seconds   *float64          `json:"seconds"` // until it answered
-	Role      string            `json:"role"`    // primary or replica; "" where it is not known or there is none
+	Role      db.Role           `json:"role"`    // primary or replica; "" where it is not known or there is none
 	Lag       *float64          `json:"lag_seconds"`
 	Findings  []findingDocument `json:"findings"`
 	Message   string            `json:"message"`
@@ -110,7 +111,7 @@ type findingDocument struct {
 
 func (x *examination) document(message string) doctorDocument {
 	d := doctorDocument{
-		Type: "doctor", Time: term.Timestamp(x.call.Now()), Database: databaseDocument{Alias: x.alias, Version: x.version}, Message: message + ".",
+		Type: "doctor", Time: term.Timestamp(x.call.Now()), Database: databaseDocument{Alias: x.alias, Version: x.version}, Role: x.place, Message: message + ".",
 		Findings: []findingDocument{},
 	}
 	if strings.Contains(x.alias, ":") {
@@ -119,18 +120,11 @@ func (x *examination) document(message string) doctorDocument {
 	if x.conn != nil {
 		d.Reachable, d.Database.Address, d.Seconds = true, x.conn.Address(), seconds(x.took)
 	}
-	if x.replica.Is && x.replica.Behind >= 0 && x.replica.Stopped == "" {
-		d.Lag = seconds(x.replica.Behind)
+	if x.lag != nil {
+		d.Lag = seconds(*x.lag)
 	}
 	for _, f := range x.findings {
 		d.Findings = append(d.Findings, findingDocument{f.Level.String(), f.Topic, f.Value, f.Text, f.Advice})
-		switch {
-		case f.Topic != "role":
-		case x.replica.Is:
-			d.Role = "replica"
-		case f.Level == dialect.Fine:
-			d.Role = "primary"
-		}
 	}
 	return d
 }

@@ -3,15 +3,12 @@ package dialect
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // Health is what a database tells of its own condition: whether it suits runs that go on for hours and must lose nothing. The methods only read.
 type Health interface {
 	// Oldest is the oldest version that drover is made for, of the kind of a version in words: "mariadb 10.6" for any of MariaDB.
 	Oldest(version string) string
-	// Replica says whether the server applies the log of another one. An error of the kind [Permission] says that the user may not know.
-	Replica(ctx context.Context, q Queryer) (Replica, error)
 	// Settings judges the settings that matter, each in a finding of its own.
 	Settings(ctx context.Context, q Queryer) (Findings, error)
 	// Rights judges what the user may do with drover's own tables, or, where there is none, whether it may make them, and what else is asked of
@@ -19,13 +16,6 @@ type Health interface {
 	Rights(ctx context.Context, q Queryer, tables []string) (Findings, error)
 	// WriteProbe is a statement that fails where the database can only be read, for a block that is rolled back; "" where Rights tells enough.
 	WriteProbe() string
-}
-
-// Replica is a server's part in replication.
-type Replica struct {
-	Is      bool
-	Behind  time.Duration // its lag; negative where it cannot tell
-	Stopped string        // why it applies nothing, or ""
 }
 
 // Level is how much a finding matters.

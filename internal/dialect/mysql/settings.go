@@ -2,12 +2,10 @@ package mysql
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/drover-dev/drover/internal/dialect"
 )
@@ -18,72 +16,6 @@ func (Dialect) Oldest(version string) string {
 		return "mariadb 10.6"
 	}
 	return "mysql 8.0.4"
-}
-
-// Replica reads SHOW REPLICA STATUS, whose columns have other names on MariaDB than on MySQL. Of several sources the one that is furthest behind
-// counts, and any that has stopped.
-func (Dialect) Replica(ctx context.Context, q dialect.Queryer) (dialect.Replica, error) {
-	var r dialect.Replica
-	err := eachNamed(ctx, q, "SHOW REPLICA STATUS", func(row map[string]string) {
-		r.Is = true
-		behind, err := strconv.Atoi(first(row, "Seconds_Behind_Source", "Seconds_Behind_Master"))
-		switch {
-		case err != nil:
-			r.Behind = -1
-		case r.Behind >= 0:
-			r.Behind = max(r.Behind, time.Duration(behind)*time.Second)
-		}
-		switch {
-		case first(row, "Replica_SQL_Running", "Slave_SQL_Running") != "Yes":
-			r.Stopped = "its applier does not run"
-		case first(row, "Replica_IO_Running", "Slave_IO_Running") != "Yes":
-			r.Stopped = "it receives nothing from its primary"
-		}
-	})
-	return r, err
-}
-
-// first is the value of the first column that is there; "" where none is or the value is NULL.
-func first(row map[string]string, names ...string) string {
-	for _, name := range names {
-		if value, ok := row[name]; ok {
-			return value
-		}
-	}
-	return ""
-}
-
-// eachNamed calls fn for every row of an answer whose columns are not known before.
-func eachNamed(ctx context.Context, q dialect.Queryer, query string, fn func(row map[string]string)) (err error) {
-	rows, err := q.Query(ctx, query)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if closed := rows.Close(); err == nil {
-			err = closed
-		}
-	}()
-	names, err := rows.Columns()
-	if err != nil {
-		return err
-	}
-	values := make([]sql.NullString, len(names))
-	dest := make([]any, len(names))
-	for i := range values {
-		dest[i] = &values[i]
-	}
-	for rows.Next() {
-		if err := rows.Scan(dest...); err != nil {
-			return err
-		}
-		row := make(map[string]string, len(names))
-		for i, name := range names {
-			row[name] = values[i].String
-		}
-		fn(row)
-	}
-	return rows.Err()
 }
 
 // smallPacket is the max_allowed_packet below which a statement for many rows of some size may not fit.

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,30 +12,6 @@ import (
 
 // Oldest is version 13: older ones are not kept any more.
 func (Dialect) Oldest(string) string { return "postgres 13" }
-
-// Replica asks a standby for the age of what it has applied last. While nothing is left to apply it is not behind. The receiver's row is there
-// for everybody, with its process alone (PostgreSQL manual, recovery information functions and pg_stat_wal_receiver).
-func (Dialect) Replica(ctx context.Context, q dialect.Queryer) (dialect.Replica, error) {
-	r := dialect.Replica{Behind: -1}
-	err := dialect.Each(ctx, q, "SELECT pg_is_in_recovery()", nil, func(scan func(...any) error) error { return scan(&r.Is) })
-	if err != nil || !r.Is {
-		return r, err
-	}
-	const standby = `SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
-			ELSE EXTRACT(EPOCH FROM clock_timestamp() - pg_last_xact_replay_timestamp()) END::float8,
-		CASE WHEN pg_is_wal_replay_paused() THEN 'its replay is paused'
-			WHEN NOT EXISTS (SELECT FROM pg_stat_wal_receiver WHERE pid IS NOT NULL) THEN 'it receives nothing from its primary'
-			ELSE '' END`
-	err = dialect.Each(ctx, q, standby, nil, func(scan func(...any) error) error {
-		var seconds sql.NullFloat64
-		err := scan(&seconds, &r.Stopped)
-		if seconds.Valid {
-			r.Behind = time.Duration(max(seconds.Float64, 0) * float64(time.Second))
-		}
-		return err
-	})
-	return r, err
-}
 
 // Settings judges the settings of the session: a role's or a database's own ones count.
 func (Dialect) Settings(ctx context.Context, q dialect.Queryer) (f dialect.Findings, err error) {

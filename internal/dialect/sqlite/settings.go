@@ -9,11 +9,6 @@ import (
 // Oldest is the version that has RETURNING.
 func (Dialect) Oldest(string) string { return "sqlite 3.35" }
 
-// Replica knows none: SQLite has no replication of its own.
-func (Dialect) Replica(context.Context, dialect.Queryer) (dialect.Replica, error) {
-	return dialect.Replica{}, nil
-}
-
 // Settings judges the settings of the connection, which those of the file and of the URL are.
 func (Dialect) Settings(ctx context.Context, q dialect.Queryer) (f dialect.Findings, err error) {
 	values := map[string]string{}

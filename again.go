@@ -15,7 +15,8 @@ import (
 // were given, in their order, and the arguments. change sets options, given or not, to other values; an empty value leaves
 // the option out.
 //
-// The URL of a database, after --database or another option, becomes the word URL, for it may hold a password. Everything else is as it was given.
+// Of several databases, the line names the one that this call is for. The URL of a database, after --database or another option, becomes the word URL, for it
+// may hold a password. Everything else is as it was given.
 func (c *Call) CommandLine(change map[string]string) []string {
 	words := strings.Fields(c.Command())
 	add := func(f *pflag.Flag, name string, values ...string) {
@@ -25,7 +26,7 @@ func (c *Call) CommandLine(change map[string]string) []string {
 	}
 	c.Flags().Visit(func(f *pflag.Flag) {
 		switch value, changed := change[f.Name]; {
-		case changed && value == "":
+		case changed && value == "", f.Name == "all-databases": // this run is for the one of --database
 		case changed:
 			add(f, f.Name, value)
 		case strings.Contains(f.Value.String(), "://") && (f.Name == "database" || hasPassword(f.Value.String())):

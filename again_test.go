@@ -95,10 +95,25 @@ func TestCommandLine(t *testing.T) {
 
 func TestCommandLine_HidesTheURL(t *testing.T) {
 	d := testdb.Fresh(t, testdb.NamePostgres)
-	var line string
-	app := repeating(func(c *drover.Call) { line = c.ShellLine(nil) })
-	if got := shell(t, app, drover.Env{}, "jobs", "run", "--database", d.URL); got.code != 0 || line != "manage jobs run --database URL" {
-		t.Errorf("%q, %+v", line, got)
+	var line, option string
+	other := open(t, testdb.SQLite(t), db.Alias("other"))
+	app := repeating(func(c *drover.Call) {
+		line, option = c.ShellLine(nil), c.DatabaseOption()
+		if got := c.WithDB(other).DatabaseOption(); got != " --database other" && option != " --database URL" {
+			t.Errorf("with another database: %q", got)
+		}
+	})
+	for _, tt := range []struct {
+		args         []string
+		line, option string
+	}{
+		{[]string{"--database", d.URL}, "manage jobs run --database URL", " --database URL"},
+		{[]string{"--database", "default"}, "manage jobs run --database default", " --database default"},
+		{nil, "manage jobs run", ""},
+	} {
+		if got := shell(t, app, drover.Env{}, append([]string{"jobs", "run"}, tt.args...)...); got.code != 0 || line != tt.line || option != tt.option {
+			t.Errorf("%q, %q, %+v", line, option, got)
+		}
 	}
 }
 

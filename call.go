@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/drover-dev/drover/db"
+	"github.com/drover-dev/drover/internal/term"
 )
 
 // Call is one invocation of a command: its arguments, its databases, its output, and whether it should stop. Its methods
@@ -35,9 +36,9 @@ func (c *Call) WithDB(conn *db.DB) *Call {
 
 // Database opens a database by its alias, or gives it again. An unknown alias is an error that lists the configured ones.
 // In a dry run only the command's own database and those of [Command.Databases] can be had: work on any other could not
-// be rolled back.
-func (c *Call) Database(ctx context.Context, alias string) (*db.DB, error) {
-	conn, err := c.inv.database(ctx, alias)
+// be rolled back. The options count where the database is not open yet.
+func (c *Call) Database(ctx context.Context, alias string, opts ...db.OpenOption) (*db.DB, error) {
+	conn, err := c.inv.database(ctx, alias, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +92,22 @@ func (c *Call) HasCommand(name string) bool {
 // Program is the program's name, [App.Name].
 func (c *Call) Program() string { return c.inv.app.Name }
 
+// DatabaseOption is what an advised command line needs behind the program's name to be about this call's database:
+// " --database reports", or "" where that is the one without the option. A URL becomes the word URL, as in [Call.CommandLine].
+func (c *Call) DatabaseOption() string {
+	f := c.Flags().Lookup("database")
+	given := f.Value.String()
+	switch isURL := strings.Contains(given, ":"); {
+	case strings.Contains(given, "://"):
+		given = "URL"
+	case !isURL && c.conn != nil && c.conn.Alias() != given: // of WithDB
+		given = c.conn.Alias()
+	case !f.Changed:
+		return ""
+	}
+	return " --database " + term.ShellQuote(given)
+}
+
 // BatchSize is --batch-size, or the default of [Options.BatchSize]; 0 when the command has no such option.
 func (c *Call) BatchSize() int { return c.inv.data.batchSize }
 
@@ -113,7 +130,9 @@ func (c *Call) CheckOnly() bool { return c.inv.data.check }
 
 // WorkFound is the error that ends a --check run when there is work: exit code 1, with the work as the message.
 func (c *Call) WorkFound(format string, args ...any) error {
-	return Exit(ExitFailed, format, grouped(args)...)
+	err := Exit(ExitFailed, format, grouped(args)...)
+	err.work = true
+	return err
 }
 
 // Verbosity is 0 (only results, warnings and errors), 1 (the default), 2 or 3.

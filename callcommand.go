@@ -19,6 +19,8 @@ type Result struct {
 
 	// Previews tells by alias what a dry run would have changed; nil for any other call.
 	Previews map[string]*db.Preview
+	// Databases tells how the run for each database ended where the command was run for several; else nil.
+	Databases []DatabaseOutcome
 }
 
 // CallOptions chooses how [App.CallWith] runs a command. The zero value is [App.Call]'s.
@@ -46,6 +48,8 @@ type CallOptions struct {
 
 // Call runs a command from code and returns what it printed and how it failed; a dry run is Call(ctx, "purge",
 // "--dry-run"). It is Django's call_command.
+//
+// A command that was called for several databases has one run for each, and a [DatabasesError] where one of them fails.
 //
 // The error is the command's own; [ExitCode] tells what the shell would have got. A wrong call is a [UsageError] that
 // lists the valid names. The result is never nil. Checks are not run, prompts find no terminal, nothing reads the
@@ -95,7 +99,7 @@ func (a *App) CallWith(ctx context.Context, o CallOptions, name string, args ...
 		if errors.Is(err, ErrNothingToDo) {
 			err = nil
 		}
-		result = &Result{Stdout: stdout.String(), Stderr: stderr.String(), Previews: inv.previews}
+		result = &Result{Stdout: stdout.String(), Stderr: stderr.String(), Previews: inv.previews, Databases: inv.outcomes}
 	}()
 	if err := inv.prepare(ctx); err != nil {
 		return nil, err

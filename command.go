@@ -30,12 +30,16 @@ type Command struct {
 	Require    []string   // options that must be given, by name
 	RequireOne [][]string // groups of options of which exactly one must be given
 	Exclusive  [][]string // groups of options of which at most one may be given
-	Hide       []string   // options absent from this command's help and completion, still accepted with their defaults
+	// OneDatabase names options whose values mean something in one database only, such as the id of a run: they exclude
+	// several databases.
+	OneDatabase []string
+	Hide        []string // options absent from this command's help and completion, still accepted with their defaults
 
 	// Databases names further databases that the command writes to, besides the one of --database. It is called after the
 	// options were read. A dry run covers these too; in a dry run [Call.Database] refuses any other.
 	Databases func() []string
-	// NoDatabase says that the command needs no database: no configuration is read and nothing is opened.
+	// NoDatabase says that the command needs no database: no configuration is read and nothing is opened. A command that
+	// opens its databases by itself sets it, too.
 	NoDatabase bool
 
 	Checks []Check // run before Run, from the shell unless --skip-checks is given, from code when asked for
@@ -71,6 +75,14 @@ type Options struct {
 	Limit bool
 	// Check gives --check: nothing is changed, and the exit code is 1 when there is work.
 	Check bool
+	// EachDatabase lets the command be run once for each of several databases: --database may be repeated, and there is
+	// --all-databases. The runs follow each other in the order given, or in that of the aliases. Each reads the command line
+	// anew, has its own [Call] with its own database, asks its own questions, and is a dry run or a check by itself. One that
+	// fails or is declined does not keep the command from the next database; a stop does. The errors come together in a
+	// [DatabasesError].
+	EachDatabase bool
+	// AllDatabases makes --all-databases the default of a command with EachDatabase.
+	AllDatabases bool
 }
 
 // Args describes positional arguments.
@@ -148,6 +160,9 @@ func (cmd *Command) validate(path string) error {
 	if cmd.Options.Rollback && (!cmd.Options.DryRun || !cmd.Options.PlanOnly) {
 		return fmt.Errorf("command %q: Options.Rollback needs DryRun and PlanOnly", path)
 	}
+	if cmd.Options.AllDatabases && !cmd.Options.EachDatabase {
+		return fmt.Errorf("command %q: Options.AllDatabases needs EachDatabase", path)
+	}
 	if cmd.Options.BatchSize < 0 {
 		return fmt.Errorf("command %q: negative batch size", path)
 	}
@@ -182,7 +197,7 @@ func (cmd *Command) validateFlags(path string) (err error) {
 	if cmd.Flags != nil {
 		cmd.Flags(fs)
 	}
-	groups := slices.Concat([][]string{cmd.Require, cmd.Hide}, cmd.RequireOne, cmd.Exclusive)
+	groups := slices.Concat([][]string{cmd.Require, cmd.OneDatabase, cmd.Hide}, cmd.RequireOne, cmd.Exclusive)
 	for _, name := range slices.Concat(groups...) {
 		if fs.Lookup(name) == nil {
 			return fmt.Errorf("command %q: no option %q", path, name)

@@ -34,6 +34,8 @@
 //   - Confirmation bound to measured facts ([Call.Confirm]), refused where nobody can answer.
 //   - A soft stop: the first Ctrl-C asks the command to end after its batch ([Call.Stopping]), the second cancels the
 //     statement, and the transaction is rolled back.
+//   - A run for each of several databases, with [Options.EachDatabase]: one summary, one exit code, and a failure on one hides
+//     none of the others.
 //   - Exit codes that scripts can rely on ([Exit] and the Exit constants), errors with advice, results on stdout and
 //     everything else on stderr, --json, colour, progress, completion, man pages.
 //

@@ -141,7 +141,7 @@ func (inv *invocation) checkResult(c *Call, conns []*db.DB) error {
 		c.Notice("Nothing to do on %s.", aliasList(conns))
 		return nil
 	}
-	return Exit(ExitFailed, "there is work to do: %s", lowerFirst(strings.TrimSuffix(all.sentence(aliasList(conns)), ".")))
+	return c.WorkFound("there is work to do: %s", lowerFirst(strings.TrimSuffix(all.sentence(aliasList(conns)), ".")))
 }
 
 // dryRunDocument is the preview's JSON form.
@@ -183,7 +183,9 @@ func (inv *invocation) printPreviews(c *Call, conns []*db.DB) {
 		}
 	}
 	if !inv.std.json {
-		c.Line("%s", term.Notice.Paint(all.sentence(aliasList(conns))+" Nothing was changed.", inv.colourOut))
+		text := all.sentence(aliasList(conns)) + " Nothing was changed."
+		inv.tell(text)
+		c.Line("%s", term.Notice.Paint(text, inv.colourOut))
 	}
 }
 

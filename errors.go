@@ -33,6 +33,8 @@ type CommandError struct {
 	Message string   // one sentence, lower case, without a full stop
 	Advice  []string // what to try, one line each
 	Err     error    // the cause, or nil
+
+	work bool // what --check has found; no failure
 }
 
 // Exit makes an error that ends a command with an exit code. The format may use %w for a cause.

@@ -20,7 +20,7 @@ const (
 // standard holds the options that every command has.
 type standard struct {
 	verbosity  int
-	database   string
+	databases  databaseValue
 	noColor    bool
 	forceColor bool
 	traceback  bool
@@ -34,7 +34,7 @@ type standard struct {
 
 func (s *standard) declare(f *pflag.FlagSet) {
 	f.VarP(newRange(&s.verbosity, defaultVerbosity, 0, 3), "verbosity", "v", "how much to say, `0..3`; 0: only results and problems")
-	f.StringVar(&s.database, "database", defaultDatabase, "work on the database with this `alias`")
+	f.Var(&s.databases, "database", "work on the database with this `alias`")
 	f.BoolVar(&s.noColor, "no-color", false, "no colours")
 	f.BoolVar(&s.forceColor, "force-color", false, "colours also where the output is no terminal")
 	f.BoolVar(&s.json, "json", false, "results and messages as JSON, one document a line")
@@ -46,6 +46,26 @@ func (s *standard) declare(f *pflag.FlagSet) {
 	f.BoolVar(&s.version, "version", false, "show the program's version")
 }
 
+// database is the alias, or the URL, that --database names.
+func (s *standard) database() string { return s.databases.String() }
+
+// databaseValue is --database. It keeps every one that was given; as a text, as other code reads the option, it is the last.
+type databaseValue struct{ given []string }
+
+func (v *databaseValue) Set(s string) error {
+	v.given = append(v.given, s)
+	return nil
+}
+
+func (v *databaseValue) String() string {
+	if len(v.given) == 0 {
+		return defaultDatabase
+	}
+	return v.given[len(v.given)-1]
+}
+
+func (v *databaseValue) Type() string { return "string" }
+
 // dataFlags holds those standard options that a command chooses in its [Options].
 type dataFlags struct {
 	dryRun    bool
@@ -54,6 +74,8 @@ type dataFlags struct {
 	noInput   bool
 	batchSize int
 	limit     int64
+
+	allDatabases bool
 }
 
 func (d *dataFlags) declare(f *pflag.FlagSet, o Options) {
@@ -72,6 +94,9 @@ func (d *dataFlags) declare(f *pflag.FlagSet, o Options) {
 	}
 	if o.BatchSize > 0 {
 		f.Var(newRange(&d.batchSize, o.BatchSize, 1, maxInt), "batch-size", "`rows` a batch")
+	}
+	if o.EachDatabase {
+		f.BoolVar(&d.allDatabases, "all-databases", o.AllDatabases, "run once for each configured database; --database may be repeated, too")
 	}
 	if o.Limit {
 		f.Var(newRange(&d.limit, 0, 1, maxInt), "limit", "stop after this many `rows`")

@@ -121,7 +121,7 @@ func hiddenOptions(cmd *Command) map[string]bool {
 	for _, name := range cmd.Hide {
 		hidden[name] = true
 	}
-	if cmd.NoDatabase {
+	if cmd.NoDatabase && !cmd.Options.EachDatabase {
 		for _, name := range []string{"database", "skip-checks", "grace", "progress"} {
 			hidden[name] = true
 		}

@@ -48,6 +48,12 @@ type invocation struct {
 
 	checked string // the database that the program's checks have looked at
 
+	only     string            // the one of several databases that this is the run for
+	handed   bool              // the first --database is that of a command whose place this one takes
+	several  bool              // what action does is a run for each of several databases
+	outcomes []DatabaseOutcome // of those runs
+	said     string            // how the command has told what it did, the last time
+
 	mu       sync.Mutex
 	progress *Progress
 	inner    *invocation // of Call.Invoke, while it is under way
@@ -176,7 +182,7 @@ func (inv *invocation) prepare(ctx context.Context) error {
 	if err = inv.applySet(); err == nil {
 		err = inv.root.ExecuteContext(ctx)
 	}
-	if err != nil || inv.action == nil {
+	if err != nil || inv.action == nil || inv.several { // each of several runs reads the command line again
 		release()
 		return err
 	}
@@ -229,15 +235,15 @@ func (inv *invocation) run(ctx context.Context, args []string) error {
 			return err
 		}
 		inv.scope.app, inv.scope.reg = inv.app, reg
-		if c.conn, err = c.Database(ctx, inv.std.database); err != nil {
+		if c.conn, err = c.Database(ctx, inv.std.database()); err != nil {
 			return err
 		}
 	}
 	ctx = withScope(ctx, inv.scope)
 	if inv.runsChecks && !inv.std.skipChecks {
 		checks := cmd.Checks
-		if !cmd.NoDatabase && inv.checked != inv.std.database {
-			inv.checked = inv.std.database
+		if !cmd.NoDatabase && inv.checked != inv.std.database() {
+			inv.checked = inv.std.database()
 			checks = slices.Concat(inv.app.Checks, cmd.Checks)
 		}
 		if err := runChecks(ctx, c, checks); err != nil {
@@ -267,21 +273,25 @@ func (inv *invocation) body(ctx context.Context, c *Call) error {
 }
 
 // database opens an alias; one that does not exist is a wrong use of the command.
-func (inv *invocation) database(ctx context.Context, alias string) (*db.DB, error) {
+func (inv *invocation) database(ctx context.Context, alias string, opts ...db.OpenOption) (*db.DB, error) {
 	reg, err := inv.config()
 	if err != nil {
 		return nil, err
 	}
-	conn, err := reg.Get(ctx, alias)
+	conn, err := reg.Get(ctx, alias, opts...)
 	if unknown, ok := errors.AsType[*db.AliasError](err); ok {
-		usage := &UsageError{Command: inv.path(), Message: unknown.Error(), Err: err}
-		if len(unknown.Known) > 0 {
-			usage.Message = fmt.Sprintf("unknown database %q for --database of %q (configured: %s)", alias, inv.path(), strings.Join(unknown.Known, ", "))
-			usage.Nearest = suggest.Nearest(alias, unknown.Known)
-		}
-		return nil, usage
+		return nil, inv.unknownDatabase(unknown)
 	}
 	return conn, err // an error names the alias by itself
+}
+
+func (inv *invocation) unknownDatabase(err *db.AliasError) error {
+	usage := &UsageError{Command: inv.path(), Message: err.Error(), Err: err}
+	if len(err.Known) > 0 {
+		usage.Message = fmt.Sprintf("unknown database %q for --database of %q (configured: %s)", err.Alias, inv.path(), strings.Join(err.Known, ", "))
+		usage.Nearest = suggest.Nearest(err.Alias, err.Known)
+	}
+	return usage
 }
 
 // checkUsage finds what is wrong with the options and arguments beyond their single values.

@@ -43,11 +43,18 @@ func (inv *invocation) inPlace(ctx context.Context) error {
 
 // nested makes an invocation of the same program that shares what there can only be one of.
 func (inv *invocation) nested(words []string) *invocation {
+	inner := inv.sharing(slices.Concat(inv.handedOn(words), words))
+	inner.handed = inv.root.PersistentFlags().Changed("database")
+	return inner
+}
+
+// sharing makes an invocation of a command line that shares with inv what there can only be one of.
+func (inv *invocation) sharing(args []string) *invocation {
 	env := inv.env
-	env.Args = slices.Concat(inv.handedOn(words), words)
+	env.Args = args
 	inner := &invocation{
 		app: inv.app, env: env, scope: inv.scope, shell: inv.shell, runsChecks: inv.runsChecks, checked: inv.checked,
-		screen: inv.screen, out: inv.out, input: inv.input, config: inv.config,
+		screen: inv.screen, out: inv.out, input: inv.input, config: inv.config, only: inv.only,
 	}
 	inner.started = inner.now()
 	inner.readAhead()
@@ -79,6 +86,9 @@ func (inv *invocation) restored(inner *invocation, err error) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	inv.inner, inv.ended, inv.endedBy = nil, inner, err
+	if inner.said != "" {
+		inv.said = inner.said
+	}
 	if inv.previews == nil {
 		inv.previews = inner.previews
 		return

@@ -1,6 +1,7 @@
 package drover
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -49,8 +50,12 @@ func (c *Call) Did(v Verb, format string, args ...any) {
 
 // Notice prints something worth knowing. Verbosity 0 leaves it out.
 func (c *Call) Notice(format string, args ...any) {
+	text := fmt.Sprintf(format, grouped(args)...)
+	if c.CheckOnly() { // that there is nothing to do is all that such a run says
+		c.inv.tell(text)
+	}
 	if c.Verbosity() >= 1 {
-		c.inv.say("notice", term.Notice, fmt.Sprintf(format, grouped(args)...))
+		c.inv.say("notice", term.Notice, text)
 	}
 }
 
@@ -78,8 +83,18 @@ func (c *Call) Error(format string, args ...any) {
 
 // JSON prints one document on one line of stdout, whether --json was given or not. A command that has a document calls it
 // when [Call.JSONOutput] is true, in place of its lines.
+//
+// Where the command runs for several databases, a document that does not name its database gets "database":{"alias":…}.
 func (c *Call) JSON(document any) {
-	c.print(c.inv.out, term.MarshalLine(document)+"\n")
+	line := term.MarshalLine(document)
+	if c.inv.only != "" {
+		line = c.inv.tagged(line)
+		var told struct{ Type, Message string }
+		if json.Unmarshal([]byte(line), &told) == nil && told.Type != "line" && told.Message != "" {
+			c.inv.tell(told.Message)
+		}
+	}
+	c.print(c.inv.out, line+"\n")
 }
 
 // Count writes a number as drover does on screen: 318,240.
@@ -98,6 +113,7 @@ type message struct {
 func (c *Call) stamp() string { return term.Timestamp(c.inv.now()) }
 
 func (c *Call) result(kind string, style term.Style, text string) {
+	c.inv.tell(text)
 	if c.Verbosity() == 0 {
 		return
 	}
@@ -117,7 +133,7 @@ func (c *Call) print(w *resultWriter, text string) {
 func (inv *invocation) say(kind string, style term.Style, text string) {
 	text = strings.TrimRight(text, "\n")
 	if inv.std.json {
-		text = term.MarshalLine(message{kind, term.Timestamp(inv.now()), text})
+		text = inv.document(message{kind, term.Timestamp(inv.now()), text})
 	} else {
 		text = style.Paint(text, inv.colourErr)
 	}

@@ -242,7 +242,7 @@ func (p *Progress) render(last bool) {
 			p.plain(term.Line(s))
 		}
 	case progressJSON:
-		p.inv.printErr(term.JSONLine(s, now))
+		p.inv.printErr(p.inv.tagged(term.JSONLine(s, now)))
 	case progressNone:
 	}
 }

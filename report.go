@@ -32,8 +32,11 @@ func (inv *invocation) report(err error) {
 		if inv.std.traceback {
 			e.Chain = chain(err)
 		}
-		inv.errLine(term.Plain, term.MarshalLine(e))
+		inv.errLine(term.Plain, inv.document(e))
 		return
+	}
+	if _, several := errors.AsType[*DatabasesError](err); several {
+		return // each was shown when it happened, and the summary names them
 	}
 	var (
 		usage   *UsageError

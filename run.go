@@ -45,7 +45,7 @@ func (a *App) Run(ctx context.Context, env Env) int {
 	if !w.abandoned {
 		err = inv.close(err)
 	}
-	err = w.judge(err)
+	err = inv.judge(err, w.hard)
 	shows.report(err)
 	return ExitCode(err)
 }
@@ -136,22 +136,22 @@ func (w *waiter) stopNow(text string) {
 	w.cancel(&StopError{Signal: w.inv.scope.stop.signal()})
 }
 
-// judge decides how the command ended, seen together with what it was told.
-func (w *waiter) judge(err error) error {
+// judge decides how a command ended, seen together with what it was told; hard, that its context was cancelled because of a signal.
+func (inv *invocation) judge(err error, hard bool) error {
 	var stopped *StopError
-	sig := w.inv.scope.stop.signal()
+	sig := inv.scope.stop.signal()
 	switch {
-	case w.inv.out.isBroken() && err != nil:
+	case inv.out.isBroken() && err != nil:
 		return &pipeError{err}
 	case errors.As(err, &stopped):
 		return err
-	case err == nil && w.inv.scope.stop.told.Load():
+	case err == nil && inv.scope.stop.told.Load():
 		return &StopError{Signal: sig}
 	case err == nil:
 		return nil
-	case w.hard && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
+	case hard && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
 		return &StopError{Signal: sig, Summary: "what was not committed is rolled back"}
-	case w.hard:
+	case hard:
 		return &StopError{Signal: sig, Err: err}
 	}
 	return err
@@ -169,7 +169,11 @@ func (inv *invocation) tellStop(text string) { inv.say("stopping", term.Warning,
 
 // printStatus answers SIGUSR1.
 func (inv *invocation) printStatus() {
-	text := fmt.Sprintf("%s: running for %s", inv.path(), term.Duration(inv.now().Sub(inv.started)))
+	what := inv.path()
+	if inv.only != "" {
+		what += " on " + inv.only
+	}
+	text := fmt.Sprintf("%s: running for %s", what, term.Duration(inv.now().Sub(inv.started)))
 	if p := inv.currentProgress(); p != nil {
 		text = p.status()
 	}

@@ -54,9 +54,17 @@ func (s *stopper) channel() <-chan struct{} {
 
 func (s *stopper) stopped() bool {
 	s.watched.Store(true)
+	if s.requested() {
+		s.told.Store(true)
+		return true
+	}
+	return false
+}
+
+// requested looks without being noticed.
+func (s *stopper) requested() bool {
 	select {
 	case <-s.ch:
-		s.told.Store(true)
 		return true
 	default:
 		return false

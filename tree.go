@@ -208,6 +208,14 @@ func (inv *invocation) runLeaf(cc *cobra.Command, args []string) error {
 	if err := inv.checkUsage(inv.command, args); err != nil {
 		return err
 	}
+	aliases, err := inv.chooseDatabases()
+	if err != nil {
+		return err
+	}
+	if inv.several = len(aliases) > 0; inv.several {
+		inv.action = func(ctx context.Context) error { return inv.runOnEach(ctx, aliases) }
+		return nil
+	}
 	inv.action = func(ctx context.Context) error { return inv.run(ctx, args) }
 	return nil
 }

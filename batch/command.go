@@ -112,7 +112,7 @@ func (s *Screen) nothing(p *Plan) {
 	c := s.call
 	text := fmt.Sprintf("Nothing to %s: no rows of %s match.", s.verb.Base, p.Source)
 	if c.JSONOutput() {
-		c.JSON(summaryEvent{Type: "summary", Time: stamp(c.Now()), Command: c.CommandName(), Status: "succeeded", Message: text})
+		c.JSON(summaryEvent{Type: "summary", Time: stamp(c.Now()), Command: c.CommandName(), Database: s.database(), Status: "succeeded", Message: text})
 		return
 	}
 	c.Success("%s", text)

@@ -244,12 +244,14 @@ func (x *Flags) arguments(c *drover.Call) []Argument {
 // Sample is how many batches --dry-run=rollback works on; 0 for all.
 func (x *Flags) Sample() int { return x.sample }
 
-// Command makes the job a command, with the options of [Flags] beside its own, --dry-run, --dry-run=rollback and --limit.
+// Command makes the job a command, with the options of [Flags] beside its own, --dry-run, --dry-run=rollback and --limit. It can be run for several
+// databases: each has a run of its own.
 func (j *Job[T]) Command() *drover.Command {
 	var x Flags
 	return &drover.Command{
 		Name: j.Name, Short: j.Short, Long: j.Long, Example: j.Example,
-		Options: drover.Options{DryRun: true, PlanOnly: true, Rollback: true, Check: true, Confirm: true, Limit: true},
+		Options:     drover.Options{DryRun: true, PlanOnly: true, Rollback: true, Check: true, Confirm: true, Limit: true, EachDatabase: true},
+		OneDatabase: []string{"resume", "retry"},
 		Flags: func(f *pflag.FlagSet) {
 			x.Declare(f, j.Defaults, j.Flags)
 		},

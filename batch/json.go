@@ -35,6 +35,11 @@ type databaseDocument struct {
 	Address string `json:"address"`
 }
 
+func (s *Screen) database() databaseDocument {
+	conn := s.call.DB()
+	return databaseDocument{conn.Alias(), conn.Address()}
+}
+
 // phaseDocument is a phase of a job that has several.
 type phaseDocument struct {
 	Name        string `json:"name"`
@@ -51,7 +56,7 @@ func (s *Screen) planDocument(p *Plan) planDocument {
 	c := s.call
 	d := planDocument{
 		Type: "plan", Time: stamp(c.Now()), Command: c.CommandName(), DryRun: c.DryRun(), RunID: p.RunID,
-		Database: databaseDocument{c.DB().Alias(), c.DB().Address()}, Source: p.Source, Rows: known(p.Rows), Done: p.Done,
+		Database: s.database(), Source: p.Source, Rows: known(p.Rows), Done: p.Done,
 		BatchSize: p.Size, Batches: known(p.Batches), Workers: p.Workers, Order: p.Order, First: p.First, Last: p.Last,
 		Details: map[string]string{}, Warnings: append([]string{}, p.Warnings...), Sample: []map[string]string{},
 	}
@@ -82,6 +87,7 @@ type rehearsalDocument struct {
 	Type     string           `json:"type"`
 	Time     string           `json:"time"`
 	Command  string           `json:"command"`
+	Database databaseDocument `json:"database"`
 	Batches  int64            `json:"batches"`
 	Rows     int64            `json:"rows"`
 	Aside    int64            `json:"quarantined"`
@@ -109,7 +115,7 @@ type tableDocument struct {
 func (s *Screen) rehearsalDocument(h *Rehearsal) rehearsalDocument {
 	c := s.call
 	d := rehearsalDocument{
-		Type: "rehearsal", Time: stamp(c.Now()), Command: c.CommandName(), Batches: h.Batches, Rows: h.Processed, Aside: h.Aside,
+		Type: "rehearsal", Time: stamp(c.Now()), Command: c.CommandName(), Database: s.database(), Batches: h.Batches, Rows: h.Processed, Aside: h.Aside,
 		Changes: []changeDocument{}, More: h.More, Tables: []tableDocument{}, Hooks: append([]string{}, h.Preview.Hooks...),
 		Notes: append([]string{}, h.Preview.Notes...), Failures: []string{},
 	}
@@ -194,6 +200,7 @@ type summaryEvent struct {
 	Time        string           `json:"time"`
 	Command     string           `json:"command"`
 	RunID       string           `json:"run_id"`
+	Database    databaseDocument `json:"database"`
 	Status      string           `json:"status"`
 	ExitCode    int              `json:"exit_code"`
 	Attempt     int              `json:"attempt"`
@@ -219,7 +226,7 @@ func (s *Screen) SummaryDocument(res *Result, err error) any { return s.summaryD
 func (s *Screen) summaryDocument(res *Result, err error) summaryEvent {
 	c := s.call
 	e := summaryEvent{
-		Type: "summary", Time: stamp(c.Now()), Command: c.CommandName(), RunID: res.RunID, Status: "succeeded", ExitCode: drover.ExitCode(err),
+		Type: "summary", Time: stamp(c.Now()), Command: c.CommandName(), RunID: res.RunID, Database: s.database(), Status: "succeeded", ExitCode: drover.ExitCode(err),
 		Attempt: res.Attempt, Planned: known(res.Planned), Done: res.Done, Quarantined: res.Quarantined, Batches: res.Batches, Size: res.Size,
 		Retried: res.Retried, Seconds: seconds(res.Elapsed), Waited: seconds(res.Waited), Rate: res.Rate(), P50: seconds(res.P50),
 		P95: seconds(res.P95), Max: seconds(res.Max), Message: s.verb.Past + " " + s.amount(res.Done, res.Batches),

@@ -31,12 +31,13 @@ func NewScreen(c *drover.Call, verb drover.Verb) *Screen { return &Screen{call: 
 // SameLine says that the command's own line goes on with the run as it is, without --resume.
 func (s *Screen) SameLine() { s.sameLine = true }
 
-// tool is the program whose command "runs" is advised: this one, where it has that.
+// tool is how an advised command line about the run begins: with this program, where it has the command "runs".
 func (s *Screen) tool() string {
+	name := "drover"
 	if s.call.HasCommand("runs") {
-		return s.call.Program()
+		name = s.call.Program()
 	}
-	return "drover"
+	return name + s.call.DatabaseOption()
 }
 
 // Begin tells the screen the plan that the events are about.
@@ -264,7 +265,7 @@ func (s *Screen) again(id string, change map[string]string) string {
 // retry is the command line that works on the rows that a run has set aside.
 func (s *Screen) retry(id string) string {
 	if s.call.HasCommand("runs") {
-		return s.call.Program() + " runs retry " + Short(id)
+		return s.tool() + " runs retry " + Short(id)
 	}
 	return s.call.ShellLine(map[string]string{"again": "", "resume": "", "limit": "", "retry": Short(id)})
 }

@@ -26,6 +26,8 @@ such transaction, makes them by itself where its user may.
 --print-sql prints the statements and changes nothing, for somebody else to run; they can be run twice.`,
 		Example: `drover init
 drover init --print-sql | psql -U admin app`,
+		Options:     drover.Options{EachDatabase: true},
+		OneDatabase: []string{"print-sql"},
 		Flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&printSQL, "print-sql", false, "print the statements, and change nothing")
 		},
@@ -78,7 +80,7 @@ func makeTables(ctx context.Context, c *drover.Call) error {
 	}
 	switch kind := db.KindOf(err); {
 	case kind == db.ErrPermission || kind == db.ErrReadOnly:
-		return drover.Errorf("%w", err).Try("%s init --print-sql    prints the statements, for somebody who may run them", c.Program())
+		return drover.Errorf("%w", err).Try("%s init --print-sql    prints the statements, for somebody who may run them", tool(c))
 	case err != nil:
 		return unusable(err)
 	}

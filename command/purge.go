@@ -31,9 +31,10 @@ batch is deleted. Ctrl-C stops after the current batch; the same command, run ag
 drover purge --table events --where "status = 'done'" --dry-run=rollback
 drover purge --table events --where "status = 'done'" --batch-size 5000 --undo
 drover purge --table sessions --all --limit 100000 --no-input`,
-		Options:   drover.Options{DryRun: true, PlanOnly: true, Rollback: true, Check: true, Confirm: true, Limit: true},
-		Require:   []string{"table"},
-		Exclusive: [][]string{{"where", "all"}},
+		Options:     drover.Options{DryRun: true, PlanOnly: true, Rollback: true, Check: true, Confirm: true, Limit: true, EachDatabase: true},
+		OneDatabase: []string{"resume", "retry"},
+		Require:     []string{"table"},
+		Exclusive:   [][]string{{"where", "all"}},
 		Flags: func(f *pflag.FlagSet) {
 			x.Declare(f, batch.Options{}, func(f *pflag.FlagSet) {
 				f.StringVar(&o.table, "table", "", "delete from this `table`, or schema.table")

@@ -28,6 +28,9 @@ no other run shares.`,
 	}
 }
 
+// tool is how an advised command line begins: with this program, and this call's database.
+func tool(c *drover.Call) string { return c.Program() + c.DatabaseOption() }
+
 // runArgument is the usage of the commands about one run.
 const runArgument = "RUN"
 
@@ -79,7 +82,7 @@ func noRun(ctx context.Context, c *drover.Call, store *runstore.Store, id string
 		run := runs[slices.Index(ids, near)]
 		return refused.Try("did you mean %s (%s, %s)?", near, title(run), stateText(run))
 	}
-	return refused.Try("%s runs list    shows the runs", c.Program())
+	return refused.Try("%s runs list    shows the runs", tool(c))
 }
 
 // completeRuns offers the newest runs that fit to the shell.

@@ -49,7 +49,7 @@ func pause(ctx context.Context, c *drover.Call) error {
 		return nil
 	case !run.Live():
 		return drover.Errorf("run %s is %s, and nobody works on it", id, run.State).Try("%s    goes on with it", resumeLine(c, *run)).
-			Try("%s runs cancel %s    gives it up", c.Program(), id)
+			Try("%s runs cancel %s    gives it up", tool(c), id)
 	}
 	now, err := store.Ask(ctx, run.ID, runstore.RequestPause, person.Name())
 	if err != nil {
@@ -83,7 +83,7 @@ func cancel(ctx context.Context, c *drover.Call) error {
 	}
 	kept := ""
 	if now.Undo {
-		kept = " What it has done can be taken back: " + c.Program() + " undo " + id
+		kept = " What it has done can be taken back: " + tool(c) + " undo " + id
 	}
 	if now.State == runstore.Cancelled {
 		tellAsked(c, now, "Cancelled run %s.%s", id, kept)

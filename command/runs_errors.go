@@ -99,7 +99,7 @@ func errorsFoot(ctx context.Context, c *drover.Call, store *runstore.Store, run 
 	case run.UndoOf != "":
 		c.Notice("%d of %s.", shown, term.Counted(totals.Quarantined, "row"))
 	default:
-		c.Notice("%d of %s. Work on them again: %s runs retry %s", shown, term.Counted(totals.Quarantined, "row"), c.Program(), batch.Short(run.ID))
+		c.Notice("%d of %s. Work on them again: %s runs retry %s", shown, term.Counted(totals.Quarantined, "row"), tool(c), batch.Short(run.ID))
 	}
 	return nil
 }

@@ -42,6 +42,7 @@ func runsList() *drover.Command {
 		Example: `drover runs list --unfinished
 drover runs list --command purge --limit 5
 drover runs list --state failed --json`,
+		Options: drover.Options{EachDatabase: true},
 		Flags: func(f *pflag.FlagSet) {
 			f.IntVar(&filter.Limit, "limit", listed, "list at most so `many` runs")
 			f.StringVar(&state, "state", "", "only runs in this `state`: "+strings.Join(stateNames(), ", "))
@@ -130,10 +131,10 @@ func listFoot(c *drover.Call, runs []runstore.Run, more bool) {
 	if more {
 		text = "The newest " + text + " (--limit)"
 	}
-	c.Notice("%s, %d unfinished. Details: %[3]s runs show RUN      Resume: %[3]s runs resume RUN      JSON: --json", text, unfinished, c.Program())
+	c.Notice("%s, %d unfinished. Details: %[3]s runs show RUN      Resume: %[3]s runs resume RUN      JSON: --json", text, unfinished, tool(c))
 }
 
 // resumeLine is the command line that goes on with a run.
 func resumeLine(c *drover.Call, r runstore.Run) string {
-	return c.Program() + " runs resume " + batch.Short(r.ID)
+	return tool(c) + " runs resume " + batch.Short(r.ID)
 }

@@ -19,8 +19,8 @@ func runsPrune() *drover.Command {
 		Long: `Delete what is stored of the runs that have been finished for longer than a time: the run, its events, the rows that it has set aside, and what they
 were before it. Such a run cannot be shown or undone any more. Runs that are not finished stay, and so does a run that one of them undoes or replays.`,
 		Example: `drover runs prune --older-than 720h --dry-run
-drover runs prune --older-than 2160h --no-input`,
-		Options: drover.Options{DryRun: true, PlanOnly: true, Confirm: true},
+drover runs prune --older-than 2160h --no-input --all-databases`,
+		Options: drover.Options{DryRun: true, PlanOnly: true, Confirm: true, EachDatabase: true},
 		Require: []string{"older-than"},
 		Flags: func(f *pflag.FlagSet) {
 			f.DurationVar(&age, "older-than", 0, "delete runs that have been finished for longer than this `time`, as 720h")

@@ -82,7 +82,7 @@ func retry(ctx context.Context, c *drover.Call) error {
 	}
 	if run.UndoOf != "" {
 		return drover.Errorf("run %s is an undo: what it has left alone was changed since, and stays so", batch.Short(run.ID)).
-			Try("%s runs errors %s    shows the rows", c.Program(), batch.Short(run.ID))
+			Try("%s runs errors %s    shows the rows", tool(c), batch.Short(run.ID))
 	}
 	words, err := begunBy(c, run, "retry")
 	if err != nil {

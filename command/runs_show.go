@@ -210,7 +210,7 @@ func (d *details) progress(b *sheet, c *drover.Call) {
 	case r.State == runstore.Undone:
 		b.line("Undo", "undone; %s kept", term.Counted(d.images, "row image"))
 	case r.Undo:
-		b.line("Undo", "%s kept: %s undo %s", term.Counted(d.images, "row image"), c.Program(), batch.Short(r.ID))
+		b.line("Undo", "%s kept: %s undo %s", term.Counted(d.images, "row image"), tool(c), batch.Short(r.ID))
 	}
 }
 
@@ -297,12 +297,12 @@ func (d *details) advise(c *drover.Call) {
 	r := d.run
 	switch {
 	case r.Live():
-		c.Notice("Pause: %[1]s runs pause %[2]s      Give up: %[1]s runs cancel %[2]s", c.Program(), batch.Short(r.ID))
+		c.Notice("Pause: %[1]s runs pause %[2]s      Give up: %[1]s runs cancel %[2]s", tool(c), batch.Short(r.ID))
 	case !r.State.Finished():
-		c.Notice("Resume: %s      Give up: %s runs cancel %s", resumeLine(c, r), c.Program(), batch.Short(r.ID))
+		c.Notice("Resume: %s      Give up: %s runs cancel %s", resumeLine(c, r), tool(c), batch.Short(r.ID))
 	}
 	if d.counters.Quarantined > 0 {
-		c.Notice("Rows set aside: %s runs errors %s", c.Program(), batch.Short(r.ID))
+		c.Notice("Rows set aside: %s runs errors %s", tool(c), batch.Short(r.ID))
 	}
 }
 

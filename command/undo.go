@@ -64,7 +64,7 @@ func (u *undo) run(ctx context.Context) (err error) {
 	case runstore.Interrupted:
 		// Nobody has told its runner to stop: were it to come back, it would go on changing rows.
 		return drover.Exit(drover.ExitRefused, "run %s was interrupted, and may still be gone on with", id).
-			Try("%s runs cancel %s    gives it up; then it can be undone", c.Program(), id)
+			Try("%s runs cancel %s    gives it up; then it can be undone", tool(c), id)
 	}
 	o := batch.Options{
 		BatchSize: c.BatchSize(), CommandLine: c.CommandLine(map[string]string{"no-input": ""}), Stopping: c.Stopping(), Now: c.Now,
@@ -224,5 +224,5 @@ func (u *undo) conflicts(ctx context.Context, res *batch.Result) error {
 		}
 	}
 	return drover.Exit(drover.ExitPartial, "%s could not be restored", term.Counted(res.Quarantined, "row")).
-		Try("%s runs errors %s    shows them", c.Program(), batch.Short(res.RunID))
+		Try("%s runs errors %s    shows them", tool(c), batch.Short(res.RunID))
 }

@@ -106,6 +106,7 @@ type summaryDocument struct {
 	Time        string           `json:"time"`
 	Command     string           `json:"command"`
 	RunID       string           `json:"run_id,omitempty"`
+	Database    databaseDocument `json:"database"`
 	Status      string           `json:"status"`
 	ExitCode    int              `json:"exit_code"`
 	Attempt     int              `json:"attempt"`
@@ -130,7 +131,8 @@ type summaryDocument struct {
 // summaryDocument is what the summaries of all walks say.
 func (w *walk) summaryDocument(e *ending) summaryDocument {
 	d := summaryDocument{
-		Type: "summary", Time: term.Timestamp(w.call.Now()), Command: w.call.CommandName(), RunID: e.RunID, Status: "succeeded",
+		Type: "summary", Time: term.Timestamp(w.call.Now()), Command: w.call.CommandName(), RunID: e.RunID,
+		Database: databaseDocument{w.conn.Alias(), e.plan.version, w.conn.Address()}, Status: "succeeded",
 		ExitCode: drover.ExitCode(e.err), Attempt: e.Attempt, Table: w.table.FullName(), Planned: e.Planned, Quarantined: e.Quarantined,
 		Matched: e.plan.matched, Left: e.left, Batches: e.Batches, Size: e.Size, Retried: e.Retried,
 		Seconds: e.Elapsed.Seconds(), Waited: e.Waited.Seconds(), Rate: e.Rate(), P50: e.P50.Seconds(), P95: e.P95.Seconds(), Max: e.Max.Seconds(),

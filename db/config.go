@@ -168,7 +168,21 @@ func NewRegistry(urls map[string]string, opts ...OpenOption) *Registry {
 func (r *Registry) Add(d *DB) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	delete(r.configs, d.Alias()) // it stands for what was configured
 	r.open[d.Alias()] = d
+}
+
+// Release closes the database with an alias where [Registry.Get] has opened it; the next Get opens it anew. Nothing may use it any more. A database
+// that was given to [Registry.Add] stays open.
+func (r *Registry) Release(alias string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d, open := r.open[alias]
+	if _, configured := r.configs[alias]; !open || !configured {
+		return nil
+	}
+	delete(r.open, alias)
+	return d.Close()
 }
 
 // Aliases returns the configured aliases, sorted.
@@ -186,10 +200,11 @@ func (r *Registry) Aliases() []string {
 }
 
 // Get returns the database with an alias, opened at its first use. Text with a scheme ("postgres://…", "sqlite:…") is taken as a URL.
+// The options, after those of the registry, count where this is the first use.
 // Errors: [*AliasError] for an unknown alias, before anything is opened; [*OpenError] when it cannot be opened.
-func (r *Registry) Get(ctx context.Context, alias string) (*DB, error) {
+func (r *Registry) Get(ctx context.Context, alias string, more ...OpenOption) (*DB, error) {
 	if isURL(alias) {
-		return r.openURL(ctx, alias)
+		return r.openURL(ctx, alias, more)
 	}
 	known := r.Aliases()
 	r.mu.Lock()
@@ -205,7 +220,7 @@ func (r *Registry) Get(ctx context.Context, alias string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := append(slices.Clone(r.options), Alias(alias))
+	opts := append(slices.Concat(r.options, more), Alias(alias))
 	if level != sql.LevelDefault {
 		opts = append(opts, DefaultIsolation(level))
 	}
@@ -224,8 +239,8 @@ func isURL(text string) bool {
 	return strings.Contains(text, "://") || strings.HasPrefix(text, "sqlite:") || strings.HasPrefix(text, "file:")
 }
 
-func (r *Registry) openURL(ctx context.Context, url string) (*DB, error) {
-	d, err := Open(ctx, url, append(slices.Clone(r.options), Alias(DefaultAlias))...)
+func (r *Registry) openURL(ctx context.Context, url string, more []OpenOption) (*DB, error) {
+	d, err := Open(ctx, url, append(slices.Concat(r.options, more), Alias(DefaultAlias))...)
 	if err != nil {
 		return nil, err
 	}

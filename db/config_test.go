@@ -196,3 +196,60 @@ func TestConfig_Add(t *testing.T) {
 		t.Errorf("got %v of %q", got, registry.Aliases())
 	}
 }
+
+// TestAsIs opens an SQLite file without making one, and without giving it a write-ahead log.
+func TestAsIs(t *testing.T) {
+	folder := t.TempDir()
+	missing, there := filepath.Join(folder, "missing.db"), filepath.Join(folder, "there.db")
+	registry := db.NewRegistry(map[string]string{"missing": "sqlite:" + missing, "there": "sqlite:" + there})
+	defer func() { noError(t, registry.Close()) }()
+	for _, address := range []string{"missing", "sqlite:" + missing, "sqlite:" + missing + "?mode=rwc"} {
+		if _, err := registry.Get(t.Context(), address, db.AsIs()); !errors.As(err, new(*db.OpenError)) {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	if _, err := os.Stat(missing); err == nil {
+		t.Error("the file was made")
+	}
+	raw := testdb.Database{Name: testdb.NameSQLite, URL: "sqlite:" + there}.RawDB(t)
+	for _, query := range []string{"PRAGMA journal_mode = DELETE", "CREATE TABLE t (id INTEGER)"} {
+		_, err := raw.ExecContext(t.Context(), query)
+		noError(t, err)
+	}
+	conn, err := registry.Get(t.Context(), "there", db.AsIs())
+	noError(t, err)
+	var mode string
+	noError(t, conn.QueryRow(t.Context(), "SELECT journal_mode FROM pragma_journal_mode").Scan(&mode))
+	if mode != "delete" {
+		t.Errorf("the journal is %s", mode)
+	}
+	noError(t, conn.Exec(t.Context(), "INSERT INTO t VALUES (1)")) // it can be written to all the same
+	again, err := registry.Get(t.Context(), "there")
+	if err != nil || again != conn {
+		t.Errorf("opened again: %v", err)
+	}
+}
+
+func TestRegistry_Release(t *testing.T) {
+	registry := db.NewRegistry(map[string]string{"a": marked(t, "a"), "b": marked(t, "b")})
+	defer func() { noError(t, registry.Close()) }()
+	added := open(t, testdb.Database{Name: testdb.NameSQLite, URL: testdb.SQLite(t)}, db.Alias("b"))
+	registry.Add(added)
+	first, err := registry.Get(t.Context(), "a")
+	noError(t, err)
+	for _, alias := range []string{"a", "b", "nosuch"} {
+		noError(t, registry.Release(alias))
+	}
+	if first.Ping(t.Context()) == nil {
+		t.Error("it is still open")
+	}
+	again, err := registry.Get(t.Context(), "a")
+	noError(t, err)
+	noError(t, again.Ping(t.Context()))
+	if b, err := registry.Get(t.Context(), "b"); err != nil || b != added || b.Ping(t.Context()) != nil {
+		t.Errorf("the one that was added: %v", err)
+	}
+	if got := registry.Aliases(); !cmp.Equal(got, []string{"a", "b"}) {
+		t.Errorf("aliases %v", got)
+	}
+}

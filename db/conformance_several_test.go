@@ -76,6 +76,53 @@ func TestConformance_196_UnknownAlias(t *testing.T) {
 	})
 }
 
+// Hooks and savepoints belong to the database that they were made on, however the blocks of two databases lie in each other.
+func TestConformance_195_HooksAndSavepointsAreTheirOwn(t *testing.T) {
+	eachTwo(t, func(t *testing.T, a, b *world) {
+		var fired []string
+		hook := func(ctx context.Context, w *world, name string) error {
+			return w.OnCommit(ctx, func(context.Context) error {
+				fired = append(fired, name)
+				return nil
+			})
+		}
+		noError(t, a.Atomic(t.Context(), func(ctx context.Context) error {
+			noError(t, must(a.add(ctx, "a"), hook(ctx, a, "a")))
+			noError(t, b.Atomic(ctx, func(ctx context.Context) error {
+				noError(t, hook(ctx, b, "b"))
+				// A savepoint of a takes nothing of b with it.
+				wantIs(t, a.Atomic(ctx, func(ctx context.Context) error {
+					return must(a.add(ctx, "dropped"), hook(ctx, a, "dropped"), b.add(ctx, "kept"), hook(ctx, b, "kept"), errOops)
+				}), errOops)
+				return nil
+			}))
+			// At the commit of b its own hooks have run, and none of a's.
+			noError(t, expect(cmp.Equal(fired, []string{"b", "kept"}), "fired %v", fired))
+			// Nor does a block of b that fails break the one of a.
+			wantIs(t, b.Atomic(ctx, func(ctx context.Context) error {
+				return must(b.add(ctx, "dropped"), hook(ctx, b, "dropped"), errOops)
+			}), errOops)
+			return a.add(ctx, "last")
+		}))
+		if want := []string{"b", "kept", "a"}; !cmp.Equal(fired, want) {
+			t.Errorf("fired %v, want %v", fired, want)
+		}
+		a.wantNames(t, "a", "last")
+		b.wantNames(t, "kept")
+
+		// b has committed when a is rolled back: its hooks have run, and a's never will.
+		fired = nil
+		wantIs(t, a.Atomic(t.Context(), func(ctx context.Context) error {
+			noError(t, hook(ctx, a, "a"))
+			noError(t, b.Atomic(ctx, func(ctx context.Context) error { return hook(ctx, b, "b") }))
+			return errOops
+		}), errOops)
+		if want := []string{"b"}; !cmp.Equal(fired, want) {
+			t.Errorf("fired %v, want %v", fired, want)
+		}
+	})
+}
+
 // Case 197 without two-phase commit; TestConformance_197_TwoPhase is the case with it.
 func TestConformance_197_TwoDatabasesAreTwoTransactions(t *testing.T) {
 	eachTwo(t, func(t *testing.T, a, b *world) {

@@ -44,6 +44,10 @@ func DefaultIsolation(level sql.IsolationLevel) OpenOption {
 	return func(o *openOptions) { o.config.Isolation = level }
 }
 
+// AsIs makes Open leave an SQLite file as it finds it: a file that is missing is an error, in place of being made, and one that has no write-ahead
+// log is not given one. On other databases it does nothing: opening changes nothing there.
+func AsIs() OpenOption { return func(o *openOptions) { o.config.AsIs = true } }
+
 // AcquireTimeout bounds the wait for a free connection; the default is 30 s. After it the call fails with [*AcquireError].
 func AcquireTimeout(d time.Duration) OpenOption {
 	return func(o *openOptions) { o.acquireTimeout = d }

@@ -40,11 +40,21 @@ type step struct {
 	says      []string // parts of stderr, or of the terminal's screen
 	unchanged bool     // the database holds afterwards what it held before
 	rows      []string // what the example's query gives afterwards
+	elsewhere []string // what the query on the second database gives afterwards
+	ends      string   // the end of stdout, in place of all of it
 }
 
 type example struct {
 	query string // of one text column
 	steps []step
+}
+
+// second is the second database of an example: one of another kind.
+type second struct{ alias, query string }
+
+var seconds = map[string]second{
+	"multidb/database": {"reports", items},
+	"multidb/cross":    {"mailing", "SELECT CONCAT('customer ', customer_id) FROM example_subscriptions ORDER BY customer_id"},
 }
 
 const items = "SELECT name FROM example_items ORDER BY name"
@@ -77,6 +87,7 @@ const (
 	customers = `SELECT CONCAT(COUNT(*), ' customers, ', SUM(CASE WHEN name = CONCAT('Customer ', external_id) THEN 1 ELSE 0 END), ' up to date')
 		FROM example_customers`
 	accounts = "SELECT CONCAT(id, ': ', amount) FROM example_accounts ORDER BY id"
+	register = "SELECT CONCAT(id, ' ', name) FROM example_customers ORDER BY id"
 )
 
 var (
@@ -411,6 +422,44 @@ Would update 1,000 rows in 10 batches on default.
 		{args: []string{"transfer", "1", "9", "30"}, code: 1, says: []string{"there is no account 9; nothing was moved"}, unchanged: true},
 		{args: []string{"transfer", "1", "2", "x"}, code: 2, says: []string{"not a number above 0"}, unchanged: true},
 	}},
+	"multidb/database": {items, []step{
+		{args: []string{"add", "first"}, stdout: "Added 1 items; default has 1\n", rows: []string{"first"}},
+		{
+			args: []string{"add", "second", "--database", "reports"}, stdout: "Added 1 items; reports has 1\n",
+			unchanged: true, elsewhere: []string{"second"},
+		},
+		{
+			args: []string{"add", "third", "--all-databases"},
+			stdout: "Database default (1 of 2)\nAdded 1 items; default has 2\n\nDatabase reports (2 of 2)\nAdded 1 items; reports has 2\n" +
+				"\nDatabases\n  default   OK          Added 1 items; default has 2\n  reports   OK          Added 1 items; reports has 2\n" +
+				"2 of 2 databases succeeded.\n",
+			rows: []string{"first", "third"}, elsewhere: []string{"second", "third"},
+		},
+		{
+			args: []string{"add", "first", "--database", "default", "--database", "reports", "-v", "0"}, code: 1,
+			says: []string{"Error: "}, rows: []string{"first", "third"}, elsewhere: []string{"first", "second", "third"},
+			ends: "1 of 2 databases succeeded.\n",
+		},
+		{
+			args: []string{"add", "fourth", "--database", "report"}, code: 2, unchanged: true,
+			says: []string{"(configured: default, reports); did you mean reports?"},
+		},
+	}},
+	"multidb/cross": {register, []step{
+		{args: []string{"setup"}, stdout: "Created 2 tables on default\n", rows: none},
+		{
+			args: []string{"register", "7", "Ada"}, code: 1, rows: []string{"7 Ada"},
+			says: []string{"Error: customer 7 is registered, but not subscribed: ", "Try:   run it again: it does what is missing"},
+		},
+		{args: []string{"setup", "--database", "mailing"}, stdout: "Created 2 tables on mailing\n", rows: []string{"7 Ada"}, elsewhere: none},
+		{args: []string{"register", "7", "Ada"}, stdout: "Registered Ada\n", rows: []string{"7 Ada"}, elsewhere: []string{"customer 7"}},
+		{args: []string{"register", "7", "Ada"}, stdout: "Registered Ada\n", rows: []string{"7 Ada"}, elsewhere: []string{"customer 7"}},
+		{
+			args: []string{"register", "8", "Bob", "--dry-run", "-v", "0"}, unchanged: true, elsewhere: []string{"customer 7"},
+			stdout: "Would insert 2 rows in 2 tables on default, mailing. Nothing was changed.\n",
+		},
+		{args: []string{"register", "x", "Bob"}, code: 2, says: []string{`"x" is not a number`}, unchanged: true},
+	}},
 }
 
 func TestExamples(t *testing.T) {
@@ -420,9 +469,20 @@ func TestExamples(t *testing.T) {
 			program := filepath.Join(bin, filepath.Base(dir))
 			testdb.Each(t, func(t *testing.T, d testdb.Database) {
 				raw := d.RawDB(t)
+				also, rawAlso, environ := seconds[dir], (*sql.DB)(nil), []string(nil)
+				if also.alias != "" {
+					kinds := testdb.Names()
+					e := testdb.Fresh(t, kinds[(slices.Index(kinds, d.Name)+1)%len(kinds)])
+					rawAlso, environ = e.RawDB(t), []string{"DATABASE_URL_" + strings.ToUpper(also.alias) + "=" + e.URL}
+				}
 				for _, s := range examples[dir].steps {
 					t.Run(strings.TrimSpace(strings.Join(s.args, " ")+" "+strings.TrimSpace(s.terminal)), func(t *testing.T) {
-						check(t, program, d, raw, s)
+						check(t, program, d, raw, s, environ...)
+						if s.elsewhere != nil {
+							if diff := cmp.Diff(s.elsewhere, texts(t, rawAlso, also.query)); diff != "" {
+								t.Errorf("rows of the second database (-want +got):\n%s", diff)
+							}
+						}
 						if s.rows != nil {
 							if diff := cmp.Diff(s.rows, texts(t, raw, examples[dir].query)); diff != "" {
 								t.Errorf("rows (-want +got):\n%s", diff)
@@ -521,15 +581,15 @@ func insertMany(t *testing.T, d testdb.Database, query string, n int) {
 	}
 }
 
-// check runs the step and compares everything but the rows.
-func check(t *testing.T, program string, d testdb.Database, raw *sql.DB, s step) {
+// check runs the step and compares everything but the rows. environ goes beside the step's database.
+func check(t *testing.T, program string, d testdb.Database, raw *sql.DB, s step, environ ...string) {
 	t.Helper()
 	var before string
 	if s.unchanged {
 		before = d.Dump(t)
 	}
 	cmd := exec.CommandContext(t.Context(), program, s.args...)
-	cmd.Dir, cmd.Env = t.TempDir(), []string{"DATABASE_URL=" + d.URL, "NO_COLOR=1", "TERM=xterm"}
+	cmd.Dir, cmd.Env = t.TempDir(), append([]string{"DATABASE_URL=" + d.URL, "NO_COLOR=1", "TERM=xterm"}, environ...)
 	var stdout, stderr string
 	if s.terminal != "" {
 		stderr = onTerminal(t, cmd, func() string {
@@ -547,6 +607,9 @@ func check(t *testing.T, program string, d testdb.Database, raw *sql.DB, s step)
 		t.Errorf("exit code %d, want %d", got, s.code)
 	}
 	stdout = sameEverywhere(stdout)
+	if s.ends != "" && strings.HasSuffix(stdout, s.ends) {
+		stdout = s.stdout
+	}
 	if diff := cmp.Diff(s.stdout, stdout); diff != "" {
 		t.Errorf("stdout (-want +got):\n%s", diff)
 	}

@@ -47,6 +47,7 @@ type Dialect interface {
 
 	Catalog
 	Counter
+	Health
 	Types
 	Replication
 }

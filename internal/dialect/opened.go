@@ -21,6 +21,8 @@ type OpenConfig struct {
 	MaxConns int
 	// Isolation is the level of transactions that ask for none; LevelDefault leaves it to the dialect.
 	Isolation sql.IsolationLevel
+	// AsIs leaves an SQLite file as it is: one that is missing is not made, and the journal is not switched.
+	AsIs bool
 }
 
 // Opened is one configured database, ready for use.

@@ -72,7 +72,11 @@ func VersionAtLeast(version string, wanted ...int) bool {
 		if i >= len(parts) {
 			return false
 		}
-		n, err := strconv.Atoi(strings.TrimFunc(parts[i], func(r rune) bool { return r < '0' || r > '9' }))
+		digits := parts[i]
+		if end := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
+			digits = digits[:end] // of 18beta1
+		}
+		n, err := strconv.Atoi(digits)
 		if err != nil || n < w {
 			return false
 		}
@@ -81,4 +85,18 @@ func VersionAtLeast(version string, wanted ...int) bool {
 		}
 	}
 	return true
+}
+
+// VersionOlder reports whether a version in words has a lower number than another one.
+func VersionOlder(version, than string) bool {
+	_, number, _ := strings.Cut(than, " ")
+	var wanted []int
+	for part := range strings.SplitSeq(number, ".") {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			return false
+		}
+		wanted = append(wanted, n)
+	}
+	return !VersionAtLeast(version, wanted...)
 }

@@ -44,18 +44,49 @@ func folder(d dialect.Dialect) (fs.FS, error) {
 	return files, nil
 }
 
-// Ready says whether the tables can be used, with one small query: nil, [ErrNoTables] or [ErrNewer].
-func (s *Store) Ready(ctx context.Context) error {
+// Schema says how far a database's tables are.
+type Schema int
+
+// What there can be of the tables.
+const (
+	SchemaMissing Schema = iota // none
+	SchemaOlder                 // those of an earlier version of drover, or a part of them
+	SchemaCurrent               // this version's
+	SchemaNewer                 // those of a later version
+)
+
+// Schema looks at the version of the tables, with one small query.
+func (s *Store) Schema(ctx context.Context) (Schema, error) {
 	have, err := s.version(ctx)
 	switch {
-	case errors.Is(err, db.ErrUndefinedTable), err == nil && have < latest:
-		return ErrNoTables
+	case errors.Is(err, db.ErrUndefinedTable):
+		return SchemaMissing, nil
 	case err != nil:
-		return fmt.Errorf("read the version of the drover tables: %w", err)
+		return SchemaMissing, fmt.Errorf("read the version of the drover tables: %w", err)
 	case have > latest:
+		return SchemaNewer, nil
+	case have < latest:
+		return SchemaOlder, nil
+	}
+	return SchemaCurrent, nil
+}
+
+// Ready says whether the tables can be used: nil, [ErrNoTables] or [ErrNewer].
+func (s *Store) Ready(ctx context.Context) error {
+	switch have, err := s.Schema(ctx); {
+	case err != nil:
+		return err
+	case have == SchemaNewer:
 		return ErrNewer
+	case have != SchemaCurrent:
+		return ErrNoTables
 	}
 	return nil
+}
+
+// Tables are the names of the tables.
+func Tables() []string {
+	return []string{"drover_runs", "drover_shards", "drover_quarantine", "drover_undo", "drover_events", versionTable}
 }
 
 // version returns the last migration that was applied.

@@ -6,7 +6,9 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -48,13 +50,22 @@ func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.
 		return errors.Join(errs...)
 	}
 	memory := path == ":memory:"
+	if cfg.AsIs && !memory {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, &dialect.ConnectError{Address: path, Reason: "there is no such file", Err: err}
+		}
+	}
 	if memory {
 		// memdb keeps the data for as long as one connection is open; the anchor is that connection.
 		path = fmt.Sprintf("/drover-%d", memoryCount.Add(1))
 		params.Set("vfs", "memdb")
 		setDefault(params, "journal_mode", "MEMORY")
 	} else {
-		if params.Get("mode") != "ro" && params.Get("immutable") == "" {
+		switch readOnly := params.Get("mode") == "ro" || params.Get("immutable") != ""; {
+		case readOnly:
+		case cfg.AsIs:
+			params.Set("mode", "rw") // which makes no file
+		default:
 			setDefault(params, "journal_mode", "WAL")
 		}
 		setDefault(params, "synchronous", "NORMAL")

@@ -105,9 +105,14 @@ func (d *DB) execOn(ctx context.Context, conn *sql.Conn, query string, args ...a
 	return n, d.wrap("exec", err)
 }
 
-// The decision is made by whoever takes the record out of the state preparing, and made once.
+// The decision is made by whoever takes the record out of the state preparing, and made once. It must survive a crash: the other databases commit
+// because of it.
 func (d *DB) decideQuery() string {
-	return "UPDATE drover_decisions SET state = ?, decided_at = " + d.dialect.Features().Clock + " WHERE id = ? AND state = ?"
+	query := "UPDATE drover_decisions SET state = ?, decided_at = " + d.dialect.Features().Clock + " WHERE id = ? AND state = ?"
+	if durable := d.dialect.Features().TwoPhase.Durable; durable != "" {
+		query += " AND " + durable
+	}
+	return query
 }
 
 var (

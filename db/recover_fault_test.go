@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -210,6 +211,26 @@ func TestAtomicAll_ServerDiesBeforeItsCommit(t *testing.T) {
 		mustRecover(t, db.RecoverOptions{}, a.DB, b.DB)
 		wantBoth(t, a, b, "one")
 	})
+}
+
+// The first database is a PostgreSQL server whose commits do not wait for its log, and dies before it has committed its own part: the decision, by
+// which the other one has committed, is still there.
+func TestAtomicAll_DecisionSurvivesACrash(t *testing.T) {
+	server := testdb.NewPostgres(t, testdb.Setting("synchronous_commit", "off"))
+	b := newWorld(t, testdb.Fresh(t, testdb.NameMariaDB), db.Alias("b"))
+	a := newWorld(t, server.Database(t), db.Alias("a"), db.AcquireTimeout(time.Second), at("COMMIT PREPARED", true, func() { noError(t, server.Kill()) }))
+	_, err := a.MakeDecisionTable(t.Context())
+	noError(t, err)
+	var writer int // of the log, which would flush it now and then
+	admin := server.Admin(t, "postgres")
+	noError(t, admin.QueryRowContext(t.Context(), "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'").Scan(&writer))
+	noError(t, syscall.Kill(writer, syscall.SIGSTOP))
+	err = all(t.Context(), a, b, func(ctx context.Context) error { return addBoth(ctx, a, b, "one") })
+	wantIs(t, err, db.ErrCommitted)
+	noError(t, server.Start())
+	a.raw = a.on.RawDB(t)
+	mustRecover(t, db.RecoverOptions{}, a.DB, b.DB)
+	wantBoth(t, a, b, "one")
 }
 
 // A database that cannot be reached keeps what is to be rolled back, until a recovery.

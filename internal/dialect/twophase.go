@@ -27,6 +27,9 @@ type TwoPhase struct {
 
 	// DecisionTable defines the table that the decisions are kept in. It can be run twice.
 	DecisionTable string
+	// Durable is a condition that holds, and makes the statement's commit wait until it survives a crash, also in a session whose commits do
+	// not; "" where a session cannot choose.
+	Durable string
 	// DecisionAge is the SQL of a decision's age in seconds.
 	DecisionAge string
 }

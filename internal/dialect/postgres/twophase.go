@@ -24,5 +24,6 @@ CREATE TABLE IF NOT EXISTS drover_decisions (
     decided_at   timestamptz                            -- when it was committed or aborted
 );
 `,
+	Durable:     "set_config('synchronous_commit', COALESCE(NULLIF(current_setting('synchronous_commit'), 'off'), 'local'), true) <> ''",
 	DecisionAge: "EXTRACT(EPOCH FROM clock_timestamp() - begun_at)::float8",
 }

@@ -132,7 +132,7 @@ func findSites(ctx context.Context, databases []*DB, o blockOptions) ([]string, 
 	return sites, nil
 }
 
-// site is a place where prepared transactions are kept.
+// site is what a database says of itself.
 type site struct {
 	where    string
 	readOnly bool

@@ -19,7 +19,7 @@ type Participant struct {
 	Number  int    `json:"number"` // from 1, in the order of the databases
 	Alias   string `json:"alias"`
 	Address string `json:"address"` // without a password
-	// Site says where the prepared transaction is kept, in the words of the database itself, the same for everybody.
+	// Site tells the database from all others, in its own words, the same for everybody.
 	Site string `json:"site"`
 }
 

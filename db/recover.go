@@ -200,13 +200,17 @@ func either(a, b Decision) Decision {
 	return DecisionAborted
 }
 
-// fence makes the decision of an old transaction final in all its records, and reports whether it is: whoever has not decided yet cannot any more.
+// fence makes the decision of an old transaction final in its record, and reports whether it is: whoever has not decided yet cannot any more. That
+// a copy of the record knows of no commit says nothing.
 func (r *recovery) fence(ctx context.Context, t *doubtful) bool {
 	if t.Decision == DecisionCommitted {
 		return true
 	}
-	decision := DecisionAborted
+	t.Reason = fmt.Sprintf("its record is on a copy of its first database, or that was moved: %s is not the server that the record names", t.Coordinator)
 	for _, p := range t.records {
+		if !t.begunAt(p) {
+			continue
+		}
 		ctx := p.db.outside(ctx)
 		n, err := p.db.ExecRows(ctx, p.db.decideQuery(), string(DecisionAborted), t.ID, string(DecisionPreparing))
 		found := DecisionAborted
@@ -221,11 +225,18 @@ func (r *recovery) fence(ctx context.Context, t *doubtful) bool {
 			t.Reason = fmt.Sprintf("its record cannot be decided: %s", err)
 			return false
 		}
+		t.Reason = ""
 		t.fenced = t.fenced || n > 0
-		decision = either(decision, found)
+		if t.Decision != DecisionCommitted { // two aliases may be of it
+			t.Coordinator, t.Decision = p.db.alias, found
+		}
 	}
-	t.Decision = decision
-	return true
+	return t.Reason == ""
+}
+
+// begunAt reports whether p is the first database of the transaction, where its decision is made.
+func (t *doubtful) begunAt(p *location) bool {
+	return len(t.Participants) > 0 && t.Participants[0].Site == p.site
 }
 
 // listPrepared looks for what is prepared, and for the records of those that have begun after the records were read.

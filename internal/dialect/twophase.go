@@ -19,8 +19,8 @@ type TwoPhase struct {
 	// Prepared is a query for the prepared transactions that can be ended from here: the kind of name, the lengths of its two parts, and the
 	// name. Those with the kind 1 and an empty second part can be drover's.
 	Prepared string
-	// Site is a query for what says where prepared transactions are kept, the same for everybody who asks; whether nothing can be
-	// written (1); and how many transactions can be prepared at a time, 0 where none can.
+	// Site is a query for what tells the database from all others, the same for everybody who asks; whether nothing can be written (1);
+	// and how many transactions can be prepared at a time, 0 where none can.
 	Site string
 	// Limit is the setting that bounds how many, and whose change needs a restart.
 	Limit string

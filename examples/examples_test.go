@@ -732,7 +732,7 @@ func TestExamples_AreAllTested(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tested := append(slices.Sorted(maps.Keys(examples)), "demo")
+	tested := append(slices.Sorted(maps.Keys(examples)), "demo", "multidb/lag")
 	slices.Sort(tested)
 	slices.Sort(found)
 	if diff := cmp.Diff(tested, found); diff != "" {

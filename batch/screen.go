@@ -20,6 +20,7 @@ type Screen struct {
 	call     *drover.Call
 	verb     drover.Verb
 	sameLine bool
+	noReplay bool
 	planned  *Plan
 	progress *drover.Progress
 	aside    int64
@@ -30,6 +31,9 @@ func NewScreen(c *drover.Call, verb drover.Verb) *Screen { return &Screen{call: 
 
 // SameLine says that the command's own line goes on with the run as it is, without --resume.
 func (s *Screen) SameLine() { s.sameLine = true }
+
+// NoReplay says that rows which were set aside are not worked on again by --retry.
+func (s *Screen) NoReplay() { s.noReplay = true }
 
 // tool is how an advised command line about the run begins: with this program, where it has the command "runs".
 func (s *Screen) tool() string {
@@ -170,9 +174,12 @@ func (s *Screen) End(ctx context.Context, res *Result, err error) error {
 	}
 	err = s.Explain(ctx, res, err)
 	if err == nil && res.Quarantined > 0 {
-		err = drover.Exit(drover.ExitPartial, "%s set aside", term.Counted(res.Quarantined, "row")).
-			Try("%s runs errors %s    shows them", s.tool(), Short(res.RunID)).
-			Try("%s    works on them again", s.retry(res.RunID))
+		partial := drover.Exit(drover.ExitPartial, "%s set aside", term.Counted(res.Quarantined, "row")).
+			Try("%s runs errors %s    shows them", s.tool(), Short(res.RunID))
+		if !s.noReplay {
+			partial = partial.Try("%s    works on them again", s.retry(res.RunID))
+		}
+		err = partial
 	}
 	return err
 }

@@ -40,7 +40,7 @@ drover copy --from old --to new --table users --to-table app.users --columns id,
 		Options:    drover.Options{DryRun: true, PlanOnly: true, Rollback: true, Check: true, Confirm: true, Limit: true},
 		NoDatabase: true,
 		Require:    []string{"from", "to", "table"},
-		Hide:       []string{"database", "undo"},
+		Hide:       []string{"database", "undo", "retry"},
 		Flags: func(f *pflag.FlagSet) {
 			x.Declare(f, batch.Options{}, func(f *pflag.FlagSet) {
 				f.StringVar(&o.from, "from", "", "copy from the database of this `alias`")
@@ -89,6 +89,10 @@ func runCopy(ctx context.Context, c *drover.Call, o copyOptions, flags *batch.Fl
 	}
 	if j.options, err = flags.Options(ctx, j.call); err != nil {
 		return err
+	}
+	if j.options.RetryOf != "" {
+		return drover.Exit(drover.ExitUsage, "rows that a copy has set aside are not tried again one by one").
+			Try("the same command with --overwrite goes through all rows, and brings those in line that differ")
 	}
 	j.identify()
 	if err := j.match(ctx); err != nil {
@@ -248,6 +252,7 @@ func (j *copying) harden(ctx context.Context) error {
 func (j *copying) run(ctx context.Context) error {
 	c := j.call
 	j.screen = batch.NewScreen(c, j.verb)
+	j.screen.NoReplay()
 	j.options.Observe = j.screen.Observe
 	prepared, err := j.job().Prepare(ctx, j.dest.conn, j.options)
 	if done := new(batch.DoneError); c.CheckOnly() && errors.As(err, &done) {

@@ -208,8 +208,9 @@ func (j *copying) explain(shown, cause error) error {
 	if !errors.As(shown, &exit) || j.overwrite {
 		return shown
 	}
-	if errors.As(cause, new(transfer.Difference)) || db.KindOf(cause) == db.ErrUnique {
-		return exit.Try("--overwrite writes the rows of %s over those of %s", j.source.conn.Alias(), j.dest.conn.Alias())
+	if exit.Code == drover.ExitPartial || errors.As(cause, new(transfer.Difference)) || db.KindOf(cause) == db.ErrUnique {
+		return exit.Try("%s    writes the rows of %s over those of %s", j.call.ShellLine(map[string]string{"overwrite": "true", "resume": "", "max-errors": "", "again": ""}),
+			j.source.conn.Alias(), j.dest.conn.Alias())
 	}
 	return shown
 }

@@ -214,8 +214,8 @@ func TestCopy_WhatHasArrivedOtherwiseIsNotDeleted(t *testing.T) {
 		p.a.wantCount(t, "SELECT count(*) FROM items", 100)
 
 		res, err := p.copy(t.Context(), "--move", "--batch-size", "30", "--max-errors", "5") // the same run goes on
-		if drover.ExitCode(err) != drover.ExitPartial {
-			t.Errorf("error %v\n%s", err, res.Stderr)
+		if drover.ExitCode(err) != drover.ExitPartial || strings.Contains(hintsOf(err), "runs retry") || !strings.Contains(hintsOf(err), "--move --batch-size 30 --overwrite    writes") {
+			t.Errorf("error %v, hints %s\n%s", err, hintsOf(err), res.Stderr)
 		}
 		p.a.wantCount(t, "SELECT count(*) FROM items", 1)
 		p.a.wantCount(t, "SELECT count(*) FROM items WHERE id = 7", 1)
@@ -266,7 +266,7 @@ func TestCopy_Overwrite(t *testing.T) {
 		p.items(t, 50)
 		p.b.exec(t, "INSERT INTO items VALUES (3, 3, 'item 3', 3.25), (4, 4, 'old', NULL), (99, 9, 'its own', 1)")
 		_, err := p.copy(t.Context())
-		if err == nil || db.KindOf(err) != db.ErrUnique || !strings.Contains(hintsOf(err), "--overwrite writes the rows of a over those of b") {
+		if err == nil || db.KindOf(err) != db.ErrUnique || !strings.Contains(hintsOf(err), "drover copy --from a --to b --table items --no-input --overwrite    writes the rows of a over those of b") {
 			t.Errorf("error %v, hints %s", err, hintsOf(err))
 		}
 		p.mustCopy(t, "--overwrite")
@@ -314,6 +314,8 @@ func TestCopy_Refusals(t *testing.T) {
 		{"--to c", drover.ExitUsage, `"c"`},
 		{"--table=", drover.ExitUsage, "--table is empty"},
 		{"--batch-size 0", drover.ExitUsage, "--batch-size"},
+		{"--retry 01ABC", drover.ExitUsage, "are not tried again one by one"},
+		{"--undo", drover.ExitFailed, "undo is not possible"},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
 			p.a.unchanged(t, func() {

@@ -174,23 +174,33 @@ func (t *Transfer) ByKeys(ctx context.Context, keys []keyset.Values, lock bool) 
 	return t.from.images.ReadKeys(ctx, t.from.conn, keys, lock)
 }
 
-// Convert makes a row of the source one of the other table. The error names the column whose value does not fit.
-func (t *Transfer) Convert(row rowimage.Row) (rowimage.Row, error) {
+// converted brings the values of a row of the source into the form in which the other table's are compared. The error names the column whose value
+// does not fit.
+func (t *Transfer) converted(row rowimage.Row) ([]any, error) {
+	out := make([]any, len(t.columns))
+	for i := range t.columns {
+		c := &t.columns[i]
+		var err error
+		if out[i], err = c.convert(row.Values[i]); err != nil {
+			return nil, &db.Error{Op: "copy", Alias: t.to.conn.Alias(), Kind: db.ErrData, Column: c.name, Err: fmt.Errorf("column %s: %w", c.name, err)}
+		}
+	}
+	return out, nil
+}
+
+// row makes a row of the other table of values in the form in which they are compared.
+func (t *Transfer) row(values []any) rowimage.Row {
 	out := rowimage.Row{Values: make([]any, len(t.columns)), Key: make(keyset.Values, len(t.key))}
 	for i, c := range t.columns {
-		value, err := c.convert(row.Values[i])
-		if err != nil {
-			return out, &db.Error{Op: "copy", Alias: t.to.conn.Alias(), Kind: db.ErrData, Column: c.name, Err: fmt.Errorf("column %s: %w", c.name, err)}
-		}
+		out.Values[i] = values[i]
 		if !c.asIs {
-			value = write(c.out, c.to, value)
+			out.Values[i] = write(c.out, c.to, values[i])
 		}
-		out.Values[i] = value
 	}
 	for n, i := range t.key {
 		out.Key[n] = out.Values[i]
 	}
-	return out, nil
+	return out
 }
 
 // convert brings a value of the source into the form in which the other table's are compared.
@@ -207,23 +217,24 @@ func (c *column) convert(value any) (any, error) {
 
 // Insert writes rows of the source to the other table, in its block.
 func (t *Transfer) Insert(ctx context.Context, rows []rowimage.Row) error {
-	converted := make([]rowimage.Row, len(rows))
+	others := make([]rowimage.Row, len(rows))
 	for i, row := range rows {
-		var err error
-		if converted[i], err = t.Convert(row); err != nil {
+		values, err := t.converted(row)
+		if err != nil {
 			return err
 		}
+		others[i] = t.row(values)
 	}
-	return t.to.images.Insert(ctx, t.to.conn, converted)
+	return t.to.images.Insert(ctx, t.to.conn, others)
 }
 
 // Overwrite writes one row of the source over the other table's row of its key.
 func (t *Transfer) Overwrite(ctx context.Context, row rowimage.Row) error {
-	converted, err := t.Convert(row)
+	values, err := t.converted(row)
 	if err != nil {
 		return err
 	}
-	_, err = t.to.images.Update(ctx, t.to.conn, converted)
+	_, err = t.to.images.Update(ctx, t.to.conn, t.row(values))
 	return err
 }
 
@@ -258,16 +269,11 @@ type Check struct {
 // row that does not fit is a difference too.
 func (t *Transfer) Compare(ctx context.Context, rows []rowimage.Row) (*Check, error) {
 	keys := make([]keyset.Values, 0, len(rows))
-	wanted := make([][]any, len(rows))
+	wanted := make([][]any, len(rows)) // nil for a row that does not fit: it cannot be there
 	for i, row := range rows {
-		converted, err := t.Convert(row)
-		if err != nil {
-			wanted[i] = nil // reported below: such a row cannot be there
-			continue
-		}
-		keys = append(keys, converted.Key)
-		if wanted[i], err = t.forms(row.Values, (*column).convert); err != nil {
-			return nil, err
+		if values, err := t.converted(row); err == nil {
+			wanted[i] = values
+			keys = append(keys, t.row(values).Key)
 		}
 	}
 	found, err := t.to.images.ReadKeys(ctx, t.to.conn, keys, false)
@@ -276,8 +282,8 @@ func (t *Transfer) Compare(ctx context.Context, rows []rowimage.Row) (*Check, er
 	}
 	have := make(map[string][]any, len(found))
 	for _, row := range found {
-		values, err := t.forms(row.Values, (*column).back)
-		if err != nil {
+		values, ok := t.back(row)
+		if !ok {
 			continue // it cannot be equal
 		}
 		key, err := t.spell(values)
@@ -337,16 +343,16 @@ func (c *column) back(value any) (any, error) {
 	return value, err
 }
 
-// forms brings the values of a row into the form in which they are compared.
-func (t *Transfer) forms(values []any, form func(*column, any) (any, error)) ([]any, error) {
-	out := make([]any, len(values))
+// back brings the values of a row of the other table into the form in which they are compared; ok is false where that has no such form.
+func (t *Transfer) back(row rowimage.Row) (values []any, ok bool) {
+	values = make([]any, len(t.columns))
 	for i := range t.columns {
 		var err error
-		if out[i], err = form(&t.columns[i], values[i]); err != nil {
-			return nil, fmt.Errorf("column %s: %w", t.columns[i].name, err)
+		if values[i], err = t.columns[i].back(row.Values[i]); err != nil {
+			return nil, false
 		}
 	}
-	return out, nil
+	return values, true
 }
 
 // differs names the first column in which two rows differ; "" where they are the same.

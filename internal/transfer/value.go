@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -13,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/drover-dev/drover/internal/dialect"
+	"github.com/drover-dev/drover/internal/keyset"
 )
 
 // Values of columns travel in one form for each class, whichever database they come from:
@@ -251,19 +251,15 @@ func readUUID(value any) (any, error) {
 	switch v := value.(type) {
 	case []byte:
 		if len(v) == 16 {
-			return uuidText(v), nil
+			return keyset.Text(v), nil
 		}
 		return readUUID(string(v))
 	case string:
 		if b, err := hex.DecodeString(strings.ReplaceAll(v, "-", "")); err == nil && len(b) == 16 {
-			return uuidText(b), nil
+			return keyset.Text(b), nil
 		}
 	}
 	return nil, unfit(value, "a UUID")
-}
-
-func uuidText(b []byte) string {
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // unfit says that a value is not what its column should hold, or takes.
@@ -280,24 +276,18 @@ func unfit(value any, wanted string) error {
 
 // alike reports whether two values of one class, in its form, are the same.
 func alike(typ dialect.Type, a, b any) bool {
-	if a == nil || b == nil {
-		return a == nil && b == nil
-	}
 	switch a := a.(type) {
-	case []byte:
-		b, ok := b.([]byte)
-		return ok && bytes.Equal(a, b)
-	case time.Time:
-		b, ok := b.(time.Time)
-		return ok && a.Equal(b)
 	case float64:
-		b, ok := b.(float64)
-		return ok && (a == b || math.IsNaN(a) && math.IsNaN(b))
+		if math.IsNaN(a) {
+			b, ok := b.(float64)
+			return ok && math.IsNaN(b)
+		}
 	case string:
-		b, ok := b.(string)
-		return ok && (a == b || typ.Class == dialect.JSON && sameJSON(a, b))
+		if b, ok := b.(string); ok && typ.Class == dialect.JSON && sameJSON(a, b) {
+			return true
+		}
 	}
-	return a == b
+	return keyset.Values{a}.Equal(keyset.Values{b})
 }
 
 // sameJSON compares what two texts mean: databases order the members of an object and write numbers as they like.

@@ -89,6 +89,7 @@ func TestCopy_NothingIsDeletedThatACrashCouldTake(t *testing.T) {
 	if _, err := p.copy(t.Context(), "--move", "--batch-size", "20"); err == nil { // the run has lost the last of what it knew about itself
 		t.Error("nothing was lost in the crash")
 	}
+	p.b.raw = p.b.RawDB(t) // the old connections are dead
 	p.b.expire(t)
 	p.mustCopy(t, "--move", "--batch-size", "20")
 	if diff := cmp.Diff(want, rowsOf(t, p.b.raw, "1 = 1")); diff != "" {

@@ -14,7 +14,7 @@ import (
 
 func exampleTable() *dialect.Table {
 	return &dialect.Table{
-		Schema: "app", Name: "t",
+		Schema: "app", Name: "t", Rows: -1,
 		Columns: []dialect.Column{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "day", Raw: `+"day"`}, {Name: "maybe", Nullable: true}},
 	}
 }

@@ -32,9 +32,10 @@ func (k *Keyset) From() Predicate { return k.compare(">", true) }
 // Through holds for the keys before the cursor and the cursor.
 func (k *Keyset) Through() Predicate { return k.compare("<", true) }
 
-// Until is [Keyset.Through] for a query that takes the first rows of a range, with ORDER BY and LIMIT. PostgreSQL would guess a range that is written
-// as two comparisons of one column to be small, and sort all the rest of the table for each page; a comparison of rows it does not pair with the
-// other end, and uses the index for it all the same.
+// Until is [Keyset.Through] for a query that takes the first rows of a range, with ORDER BY and LIMIT. Where PostgreSQL has no statistics of the table,
+// it would guess a range that is written as two comparisons of one column to be small, and sort all the rest of the table for each page; a comparison
+// of rows it does not pair with the other end, and uses the index for it all the same. It is compared once more for each row, so that it is not the
+// form for tables with statistics.
 func (k *Keyset) Until() Predicate {
 	p := k.Through()
 	if k.guessed && len(k.quoted) == 1 {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/drover-dev/drover/internal/keyset"
 	"github.com/drover-dev/drover/internal/sqltext"
 	"github.com/drover-dev/drover/internal/testdb"
 )
@@ -50,6 +51,20 @@ func TestPageEnd_WithoutStatistics(t *testing.T) {
 			}
 			if err := rows.Err(); err != nil {
 				t.Error(err)
+			}
+			if _, err := w.db.ExecContext(t.Context(), "ANALYZE t"); err != nil {
+				t.Fatal(err)
+			}
+			analysed, err := w.d.Table(t.Context(), queryer{w}, "t")
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys, err := keyset.New(w.d, analysed, analysed.Keys[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := keys.Until().SQL, keys.Through().SQL; got != want {
+				t.Errorf("with statistics the end of a page is %s, want %s", got, want)
 			}
 		})
 	}

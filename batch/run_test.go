@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -503,4 +504,30 @@ func TestRun_APanicPassesThrough(t *testing.T) {
 		}
 		f.wantOnce(t, 40)
 	})
+}
+
+// TestRun_ATableWithoutStatistics reads the pages of a PostgreSQL table in the form that needs none, until the table is analysed.
+func TestRun_ATableWithoutStatistics(t *testing.T) {
+	var pages []string
+	record := func(ctx context.Context, s db.Statement, next func(context.Context) error) error {
+		if strings.Contains(s.SQL, "LIMIT 7") {
+			pages = append(pages, s.SQL)
+		}
+		return next(ctx)
+	}
+	f := newFixture(t, testdb.Fresh(t, testdb.NamePostgres), 30, db.Intercept(record))
+	for _, analysed := range []bool{false, true} {
+		if analysed {
+			f.exec(t, "ANALYZE item")
+		}
+		pages = nil
+		res, err := counting().Run(t.Context(), f.conn, batch.Options{BatchSize: 7, Again: true})
+		if err != nil || res.Done != 30 {
+			t.Fatalf("%+v, %v", res, err)
+		}
+		other := slices.DeleteFunc(slices.Clone(pages), func(s string) bool { return !strings.Contains(s, `("id", 0) <= (`) })
+		if want := map[bool]int{false: 5, true: 0}[analysed]; len(pages) != 5 || len(other) != want {
+			t.Errorf("analysed %t: %d of %d pages are read in the other form, want %d: %q", analysed, len(other), len(pages), want, pages)
+		}
+	}
 }

@@ -34,6 +34,17 @@ type rowsSource[T any] struct {
 	walk *table.Walk[T]
 }
 
+func (s *rowsSource[T]) plan(ctx context.Context, conn *db.DB, o planOptions) (*sourcePlan, error) {
+	if err := s.look(ctx, conn); err != nil {
+		return nil, err
+	}
+	if s.described.Rows < 0 {
+		s.walk = s.walk.WithoutStatistics()
+		s.way = s.walk
+	}
+	return s.walked.plan(ctx, conn, o)
+}
+
 func (s *rowsSource[T]) read(ctx context.Context, _ *db.DB, sh *shard, size int) (page, error) {
 	p := page{lower: sh.after()}
 	rows, end, err := s.walk.Page(ctx, p.lower, sh.through(), size, true)

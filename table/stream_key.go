@@ -38,7 +38,7 @@ func (w *keyWalk) predicate() keyset.Predicate {
 
 // keyset returns the walk's order over the type's key.
 func (m *model) keyset(d dialect.Dialect) (*keyset.Keyset, []dialect.Column, error) {
-	t := &dialect.Table{Schema: m.schema, Name: m.name, Rows: -1} // how many is not known here
+	t := &dialect.Table{Schema: m.schema, Name: m.name}
 	var key dialect.Key
 	for _, i := range m.mapping.Keys {
 		c := m.mapping.Columns[i]

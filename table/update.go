@@ -191,8 +191,8 @@ var errOverLimit = errors.New("rows were added to the batch while it was deleted
 // page finds the end of a batch and deletes its range.
 func (d *deletion) page(ctx context.Context, p *deletionPage) (err error) {
 	through := d.walk.keys.Through()
-	first := p.lower.SQL + " AND " + d.walk.keys.Until().SQL
-	p.end, err = d.key(ctx, d.walk.keys.OrderBy(), first, through.Args(p.lower.Args(nil, p.cursor), d.last), p.size-1)
+	within := p.lower.SQL + " AND " + through.SQL
+	p.end, err = d.key(ctx, d.walk.keys.OrderBy(), within, through.Args(p.lower.Args(nil, p.cursor), d.last), p.size-1)
 	if err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (d *deletion) page(ctx context.Context, p *deletionPage) (err error) {
 	b := newBuilder(d.conn)
 	b.write("DELETE FROM ", d.model.quoted(b.dialect))
 	b.args = through.Args(p.lower.Args(nil, p.cursor), p.end)
-	d.writeWhere(b, p.lower.SQL+" AND "+through.SQL)
+	d.writeWhere(b, within)
 	st, err := b.statement()
 	if err != nil {
 		return err

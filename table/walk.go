@@ -65,6 +65,17 @@ func (q query) walkAll() (walk, error) {
 	return w, nil
 }
 
+// WithoutStatistics is the walk of a table that the database has no statistics of; see [keyset.Keyset.Until].
+func (w *Walk[T]) WithoutStatistics() *Walk[T] {
+	other := *w
+	for _, s := range []*source{&other.rows, &other.key} {
+		keys := *s.keys
+		keys.keys = keys.keys.WithoutStatistics()
+		s.keys = &keys
+	}
+	return &other
+}
+
 // Table is the table's name for people: "app.item".
 func (w *Walk[T]) Table() string { return w.rows.model.fullName() }
 

@@ -28,7 +28,8 @@ type Keyset struct {
 	columns []dialect.Column
 	quoted  []string
 	rows    bool // row comparison
-	guessed bool // a range with two ends is guessed to be small, for want of statistics
+	guesses bool // without statistics a range with two ends is guessed to be small
+	blind   bool // there are none
 }
 
 // New returns the order of t's rows by key, which must be unique and free of NULLs: a comparison with NULL drops rows
@@ -37,7 +38,7 @@ func New(d dialect.Dialect, t *dialect.Table, key dialect.Key) (*Keyset, error) 
 	if len(key.Columns) == 0 {
 		return nil, fmt.Errorf("keyset on table %s: the key has no columns", t.FullName())
 	}
-	k := &Keyset{table: TableName(d, t.Schema, t.Name), rows: d.Features().RowComparison, guessed: d.Features().GuessesRanges && t.Rows < 0}
+	k := &Keyset{table: TableName(d, t.Schema, t.Name), rows: d.Features().RowComparison, guesses: d.Features().GuessesRanges, blind: t.Rows < 0}
 	for _, name := range key.Columns {
 		c, ok := t.Column(name)
 		switch {

@@ -38,10 +38,17 @@ func (k *Keyset) Through() Predicate { return k.compare("<", true) }
 // form for tables with statistics.
 func (k *Keyset) Until() Predicate {
 	p := k.Through()
-	if k.guessed && len(k.quoted) == 1 {
+	if k.guesses && k.blind && len(k.quoted) == 1 {
 		p.SQL = "(" + k.quoted[0] + ", 0) <= (?, 0)"
 	}
 	return p
+}
+
+// WithoutStatistics is the same order of a table that the database has no statistics of, where [New] was not told so.
+func (k *Keyset) WithoutStatistics() *Keyset {
+	other := *k
+	other.blind = true
+	return &other
 }
 
 // compare builds "key op cursor" with op < or >; equal lets the cursor itself in.

@@ -3,6 +3,7 @@ package drover
 import (
 	"encoding/csv"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,7 +30,7 @@ func (c *Call) CommandLine(change map[string]string) []string {
 		case changed && value == "", f.Name == "all-databases": // this run is for the one of --database
 		case changed:
 			add(f, f.Name, value)
-		case strings.Contains(f.Value.String(), "://") && (f.Name == "database" || hasPassword(f.Value.String())):
+		case f.Name == "database" && strings.Contains(f.Value.String(), "://"), hasPassword(f.Value.String()):
 			add(f, f.Name, "URL")
 		default:
 			add(f, f.Name, typedValues(f.Value)...)
@@ -46,8 +47,14 @@ func (c *Call) CommandLine(change map[string]string) []string {
 	return append(words, c.args...)
 }
 
-// hasPassword reports whether text is a URL with a user's password, or one that cannot be read.
+// userInURL begins a URL that names a user.
+var userInURL = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://\S*@`)
+
+// hasPassword reports whether text is a URL with a user's password, or with a user and cannot be read.
 func hasPassword(text string) bool {
+	if !userInURL.MatchString(text) {
+		return false
+	}
 	u, err := url.Parse(text)
 	if err != nil {
 		return true

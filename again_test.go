@@ -61,6 +61,7 @@ func TestCommandLine(t *testing.T) {
 			nil,
 			`manage jobs run --tag x --tag '"y,z"' --tag '"say ""no"""' --set a,b --set '' --id 1 --id 2`,
 		},
+		{"text with a URL in it", []string{"--where", "url LIKE 'http://%'"}, nil, `manage jobs run --where "url LIKE 'http://%'"`},
 		{"map", []string{"--map", "k=v w"}, nil, "manage jobs run --map 'k=v w'"},
 		{"arguments like options", []string{"--", "-x", "--y"}, nil, "manage jobs run -- -x --y"},
 		{
@@ -90,6 +91,19 @@ func TestCommandLine(t *testing.T) {
 				t.Errorf("again (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestCommandLine_HidesPasswords gives URLs to an option that is not --database.
+func TestCommandLine_HidesPasswords(t *testing.T) {
+	for given, want := range map[string]string{
+		"postgres://u:secret@h/x": "URL", "mysql://u:sec/ret@h/x": "URL", "postgres://u:%zz@h/x": "URL", "postgres://u@h/x": "postgres://u@h/x", "http://example.org/": "http://example.org/",
+	} {
+		var words []string
+		app := repeating(func(c *drover.Call) { words = c.CommandLine(nil) })
+		if got := shell(t, app, drover.Env{}, "jobs", "run", "--where", given); got.code != 0 || words[len(words)-1] != want {
+			t.Errorf("%s: %q, want %s", given, words, want)
+		}
 	}
 }
 

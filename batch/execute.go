@@ -133,7 +133,7 @@ func (r *runner) acquire(ctx context.Context) ([]*shard, error) {
 	r.began = r.now()
 	r.noteRenewed()
 	r.heart.options = run.Options // what was changed before is no change while this runner works
-	r.tally.begin(r.phases, stored)
+	r.tally.begin(r.phases, run.Phase, stored)
 	r.failures.count, r.failures.limit = r.tally.aside, r.settings.MaxErrors
 	r.canary.left = max(r.settings.Canary-rowsRead(stored), 0)
 	e := Event{Type: EventStarted, Done: r.tally.done, Total: run.Planned, Rows: int64(r.sizer.Size())}

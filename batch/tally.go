@@ -53,13 +53,13 @@ type tally struct {
 }
 
 // begin takes over what earlier attempts have done.
-func (t *tally) begin(phases []phase, stored []runstore.Shard) {
+func (t *tally) begin(phases []phase, present int, stored []runstore.Shard) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for _, p := range phases[:min(present+1, len(phases))] { // also those that had no rows
+		t.phases = append(t.phases, PhaseResult{Name: p.name})
+	}
 	for _, sh := range stored {
-		for len(t.phases) <= sh.Phase && len(t.phases) < len(phases) {
-			t.phases = append(t.phases, PhaseResult{Name: phases[len(t.phases)].name})
-		}
 		t.done += sh.Counters.Done
 		t.aside += sh.Quarantined
 		t.batches += sh.Batches

@@ -14,6 +14,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -295,38 +296,46 @@ func (t *Transfer) Compare(ctx context.Context, rows []rowimage.Row) (*Check, er
 	return t.check(wanted, have)
 }
 
-// check compares rows with those that there are.
+// check compares rows with those that there are: by their checksums, and where these differ row by row. A row that does not fit has no checksum.
 func (t *Transfer) check(wanted [][]any, have map[string][]any) (*Check, error) {
-	c := &Check{}
-	sum, other := sha256.New(), sha256.New()
+	found := make([][]any, len(wanted))
+	unfit := false
 	for i, values := range wanted {
-		d, found := Difference{Row: i, Missing: true}, []any(nil)
-		if values != nil {
-			key, err := t.spell(values)
+		if values == nil {
+			unfit = true
+			continue
+		}
+		key, err := t.spell(values)
+		if err != nil {
+			return nil, err
+		}
+		found[i] = have[key]
+	}
+	c := &Check{}
+	for _, side := range []struct {
+		sum  *[sha256.Size]byte
+		rows [][]any
+	}{{&c.Sum, wanted}, {&c.OtherSum, found}} {
+		sum := sha256.New()
+		for _, values := range side.rows {
+			text, err := t.fold(values)
 			if err != nil {
 				return nil, err
 			}
-			if found = have[key]; found != nil {
-				d.Missing = false
-				d.Column = t.differs(values, found)
-			}
+			_, _ = io.WriteString(sum, text) // a hash does not fail
 		}
-		if d.Missing || d.Column != "" {
-			c.Differences = append(c.Differences, d)
-		}
-		for _, part := range []struct {
-			to     interface{ Write([]byte) (int, error) }
-			values []any
-		}{{sum, values}, {other, found}} {
-			text, err := t.fold(part.values)
-			if err != nil {
-				return nil, err
-			}
-			_, _ = part.to.Write([]byte(text)) // a hash does not fail
+		sum.Sum(side.sum[:0])
+	}
+	if c.Sum == c.OtherSum && !unfit {
+		return c, nil
+	}
+	for i, values := range wanted {
+		if values == nil || found[i] == nil {
+			c.Differences = append(c.Differences, Difference{Row: i, Missing: true})
+		} else if column := t.differs(values, found[i]); column != "" {
+			c.Differences = append(c.Differences, Difference{Row: i, Column: column})
 		}
 	}
-	sum.Sum(c.Sum[:0])
-	other.Sum(c.OtherSum[:0])
 	return c, nil
 }
 

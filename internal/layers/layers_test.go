@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"internal/person":            {},
 	"internal/pgbinary":          {},
 	"internal/cell":              {"internal/pgbinary"},
+	"internal/datafile":          {"internal/dialect"},
 	"db": {
 		"internal/bound", "internal/dialect", "internal/dialect/mysql", "internal/dialect/postgres",
 		"internal/dialect/sqlite", "internal/person", "internal/sqltext",
@@ -49,7 +50,7 @@ var allowed = map[string][]string{
 	"internal/term":    {},
 	"":                 {"db", "internal/suggest", "internal/term"},
 	"command": {
-		"", "batch", "db", "internal/dialect", "internal/keyset", "internal/person", "internal/rowimage", "internal/runstore", "internal/sqltext",
+		"", "batch", "db", "internal/datafile", "internal/dialect", "internal/keyset", "internal/person", "internal/rowimage", "internal/runstore", "internal/sqltext",
 		"internal/suggest", "internal/term", "internal/transfer",
 	},
 	"drovertest":      {"", "batch", "db", "internal/dialect", "internal/keyset"},

@@ -1,0 +1,2 @@
+package drover_test
+import _ "github.com/rogpeppe/go-internal/testscript"

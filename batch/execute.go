@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -88,7 +89,7 @@ func (r *runner) create(ctx context.Context) error {
 			}
 		}
 		run, err = r.store.Create(ctx, r.identity(), runstore.NewRun{
-			Command: r.name, Arguments: s.args, CommandLine: s.CommandLine, Options: r.storedOptions(), Build: s.Build,
+			Command: r.name, Arguments: slices.Concat(s.args, s.frozen), CommandLine: s.CommandLine, Options: r.storedOptions(), Build: s.Build,
 			Planned: r.plan.Rows, Undo: s.Undo, UndoOf: r.undoOf, RetryOf: s.RetryOf, CreatedBy: s.By, Shards: r.plan.shards,
 		})
 		return err

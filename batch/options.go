@@ -22,6 +22,9 @@ type Argument struct{ Name, Value string }
 type Options struct {
 	// Arguments say which work the run is, beside the job's name and the database: a run with other arguments is another run.
 	Arguments []Argument
+	// Frozen are values that were found when the run was planned and that it keeps however often it is resumed, as a moment that the work goes up to.
+	// They are stored behind the arguments of a new run, under names of their own, and do not say which work it is. See [Job.Kept].
+	Frozen []Argument
 	// CommandLine is kept with the run, for "drover runs resume". It must hold no secrets.
 	CommandLine []string
 	// Build is the version of the program; empty: the main module's, as built. A run that is resumed by another build says so.
@@ -123,6 +126,7 @@ type settings struct {
 	Options
 	window *pace.Window
 	args   []runstore.Argument
+	frozen []runstore.Argument
 }
 
 // check fills in the defaults and refuses what makes no sense.
@@ -162,6 +166,9 @@ func (o Options) check() (*settings, error) {
 	}
 	for _, a := range o.Arguments {
 		s.args = append(s.args, runstore.Argument(a))
+	}
+	for _, a := range o.Frozen {
+		s.frozen = append(s.frozen, runstore.Argument(a))
 	}
 	s.defaults()
 	return s, nil

@@ -6,6 +6,33 @@ import (
 	"github.com/drover-dev/drover/db"
 )
 
+// Kept returns the value that the run which these options go on with was given in [Options.Frozen] under a name, and the run's id; of a replay, it is
+// the run whose rows are replayed. Both are "" for a new run. It only reads, and fails as [Job.Plan] does where there is nothing to go on with.
+func (j *Job[T]) Kept(ctx context.Context, conn *db.DB, o Options, name string) (value, runID string, err error) {
+	r, err := j.runner(conn, o)
+	if err != nil {
+		return "", "", err
+	}
+	if err := r.lookUp(ctx); err != nil {
+		return "", "", err
+	}
+	run := r.current
+	if run == nil && r.settings.RetryOf != "" {
+		if run, err = r.store.Find(ctx, r.settings.RetryOf); err != nil {
+			return "", "", err
+		}
+	}
+	if run == nil {
+		return "", "", nil
+	}
+	for _, a := range run.Arguments {
+		if a.Name == name {
+			return a.Value, run.ID, nil
+		}
+	}
+	return "", run.ID, nil
+}
+
 // Prepared is a job that is measured and not begun yet, so that what is shown and confirmed is what is then done. End it with one of Run, Rehearse and
 // Close.
 type Prepared struct{ r *runner }

@@ -25,20 +25,24 @@ func Purge() *drover.Command {
 		Long: `Delete the rows of a table that match a condition, in batches along its key, each batch in its own transaction.
 
 The rows are counted first and shown with everything that goes with them: cascades, triggers, a sample. Rows whose
-keys lie beyond the last matching one at that time are left alone. A row is deleted only if it still matches when its
+keys lie beyond the last matching one at that time are left alone. --older-than counts back from the database's clock, once: a run that is resumed keeps its boundary, and
+a new run has a new one. A row is deleted only if it still matches when its
 batch is deleted. Ctrl-C stops after the current batch; the same command, run again, resumes the run.`,
 		Example: `drover purge --table events --where "created_at < '2026-01-01'" --dry-run
 drover purge --table events --where "status = 'done'" --dry-run=rollback
 drover purge --table events --where "status = 'done'" --batch-size 5000 --undo
+drover purge --table events --older-than 90d --column created_at
 drover purge --table sessions --all --limit 100000 --no-input`,
 		Options:     drover.Options{DryRun: true, PlanOnly: true, Rollback: true, Check: true, Confirm: true, Limit: true, EachDatabase: true},
 		OneDatabase: []string{"resume", "retry"},
 		Require:     []string{"table"},
-		Exclusive:   [][]string{{"where", "all"}},
+		Exclusive:   [][]string{{"where", "all"}, {"older-than", "all"}},
 		Flags: func(f *pflag.FlagSet) {
 			x.Declare(f, batch.Options{}, func(f *pflag.FlagSet) {
 				f.StringVar(&o.table, "table", "", "delete from this `table`, or schema.table")
 				f.StringVar(&o.where, "where", "", "delete the rows for which this SQL `condition` holds")
+				f.StringVar(&o.older, "older-than", "", "delete the rows that are older than this `age`: 12h, 90d, 2w")
+				f.StringVar(&o.column, "column", "", "the `column` that tells a row's age")
 				f.BoolVar(&o.all, "all", false, "delete all rows")
 			})
 		},
@@ -51,12 +55,15 @@ type purgeOptions struct {
 	table string
 	where string
 	all   bool
+
+	older, column string
 }
 
 // purge is one invocation: what was asked for, and what was found to go with it.
 type purge struct {
 	*walk
 	all bool
+	age age
 
 	effects []effect // on other tables
 	blocks  []block  // rows of other tables that keep rows from being deleted
@@ -73,6 +80,7 @@ func newPurge(c *drover.Call, o purgeOptions, flags *batch.Flags) *purge {
 	p := &purge{
 		walk: &walk{target: newTarget(c, c.DB(), o.table, o.where), verb: drover.Deleted, repeatable: true, flags: flags},
 		all:  o.all,
+		age:  age{older: o.older, column: o.column},
 	}
 	p.statement = p
 	return p
@@ -83,20 +91,24 @@ func newPurge(c *drover.Call, o purgeOptions, flags *batch.Flags) *purge {
 func (p *purge) sql(where string) string { return "DELETE FROM " + p.keys.Table() + where }
 
 func (p *purge) checkOptions() error {
+	if err := p.age.check(); err != nil {
+		return err
+	}
 	switch {
 	case strings.TrimSpace(p.name) == "":
 		return drover.Exit(drover.ExitUsage, "--table is empty").Try("--table NAME names the table to delete from")
-	case p.all:
+	case p.all, p.given == "" && p.age.before > 0:
 		return nil
 	case strings.TrimSpace(p.given) == "":
 		return drover.Exit(drover.ExitUsage, "no condition: without one every row would be deleted").
 			Try(`--where "CONDITION" says which rows to delete`).
+			Try("--older-than 90d --column created_at goes by their age").
 			Try("--all deletes every row")
 	}
 	return p.checkWhere()
 }
 
-func (p *purge) checkTable(context.Context) error { return nil }
+func (p *purge) checkTable(ctx context.Context) error { return p.old(ctx) }
 
 func (p *purge) measure(ctx context.Context, plan *walkPlan) error {
 	if err := p.measureEffects(ctx, plan); err != nil {

@@ -2,6 +2,7 @@ package command
 
 type purgeDocument struct {
 	planDocument
+	Older   *ageDocument     `json:"older_than,omitempty"`
 	Effects []effectDocument `json:"effects"`
 	Blocks  []effectDocument `json:"blocked_by"`
 	Sample  []map[string]any `json:"sample"`
@@ -18,7 +19,7 @@ type effectDocument struct {
 // document is the plan as one JSON document.
 func (p *purge) document(plan *walkPlan) any {
 	d := purgeDocument{
-		planDocument: p.planDocument(plan, p.triggers("DELETE")), Effects: p.effectDocuments(), Blocks: []effectDocument{},
+		planDocument: p.planDocument(plan, p.triggers("DELETE")), Older: p.age.document(), Effects: p.effectDocuments(), Blocks: []effectDocument{},
 		Sample: []map[string]any{},
 	}
 	for _, b := range p.blocks {

@@ -14,6 +14,9 @@ import (
 
 // lines are what goes with the rows, and some of them.
 func (p *purge) lines(b *strings.Builder, plan *walkPlan) {
+	if p.age.before > 0 {
+		line(b, "Older than", "%s", p.age.text())
+	}
 	label := "Cascades"
 	for _, e := range p.effects {
 		line(b, label, "%s", e.text())
@@ -57,7 +60,7 @@ const sampleColumns = 4 // shown of a sample row, but for -v 2
 // the number of those that are left for -v 2.
 func (p *purge) sampleColumns() (columns []int, hidden int) {
 	named := func(c dialect.Column) bool {
-		return slices.ContainsFunc(p.tokens(p.given), func(t sqltext.Token) bool {
+		return c.Name == p.age.column || slices.ContainsFunc(p.tokens(p.given), func(t sqltext.Token) bool {
 			return t.Kind == sqltext.Word && strings.EqualFold(t.Text, c.Name) || t.Kind == sqltext.QuotedIdent && unquoted(t.Text) == c.Name
 		})
 	}

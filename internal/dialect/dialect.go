@@ -49,6 +49,7 @@ type Dialect interface {
 	Counter
 	Health
 	Types
+	Ages
 	Replication
 }
 

@@ -1,0 +1,126 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/drover-dev/drover"
+	"github.com/drover-dev/drover/batch"
+	"github.com/drover-dev/drover/internal/dialect"
+	"github.com/drover-dev/drover/internal/runstore"
+)
+
+// age is the rows that are older than some time, by a column of theirs.
+type age struct {
+	older  string // --older-than
+	column string // --column
+
+	before   time.Duration
+	boundary time.Time // which the times of the rows must lie before; the run keeps it
+	keptBy   string    // the run that had it before
+	form     string    // what the column holds
+}
+
+// boundaryName is the name that the run keeps the boundary by.
+const boundaryName = "boundary"
+
+var ages = regexp.MustCompile(`^([0-9]{1,7})([hdw])$`)
+
+// check reads the age.
+func (a *age) check() error {
+	switch {
+	case a.older == "" && a.column == "":
+		return nil
+	case a.older == "":
+		return drover.Exit(drover.ExitUsage, "--column needs --older-than").Try("--older-than 90d --column %s", a.column)
+	case a.column == "":
+		return drover.Exit(drover.ExitUsage, "--older-than needs --column").Try("--older-than %s --column created_at", a.older)
+	}
+	units := map[string]time.Duration{"h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}
+	const most = 200 * 365 * 24 * time.Hour // years; what a duration holds is not much more
+	if parts := ages.FindStringSubmatch(a.older); parts != nil {
+		n, err := strconv.ParseInt(parts[1], 10, 64)
+		if unit := units[parts[2]]; err == nil && n > 0 && n <= int64(most/unit) {
+			a.before = time.Duration(n) * unit
+			return nil
+		}
+	}
+	return drover.Exit(drover.ExitUsage, "--older-than: %q is no age: a whole number of hours, days or weeks up to 200 years", a.older).
+		Try("12h, 90d or 2w; months and years have no fixed length: 30d, 365d")
+}
+
+// old narrows the rows to those that are old enough: by the boundary that the run has kept, or counted back from the database's clock.
+func (p *purge) old(ctx context.Context) error {
+	if p.age.before == 0 {
+		return nil
+	}
+	place := slices.IndexFunc(p.table.Columns, func(c dialect.Column) bool { return strings.EqualFold(c.Name, p.age.column) })
+	if place < 0 {
+		return p.noColumn(p.age.column, nil)
+	}
+	c := p.table.Columns[place]
+	p.age.column = c.Name
+	kept, runID, err := p.job(nil).Kept(ctx, p.conn, p.options, boundaryName)
+	switch {
+	case err != nil:
+		return err
+	case kept != "":
+		if p.age.boundary, err = time.Parse(time.RFC3339Nano, kept); err != nil {
+			return fmt.Errorf("read the boundary that run %s has kept: %w", batch.Short(runID), err)
+		}
+		p.age.keptBy = runID
+	default:
+		now, err := runstore.New(p.conn).Clock(ctx)
+		if err != nil {
+			return err
+		}
+		p.age.boundary = now.Add(-p.age.before).Truncate(time.Microsecond)
+	}
+	p.options.Frozen = []batch.Argument{{Name: boundaryName, Value: p.age.boundary.Format(time.RFC3339Nano)}}
+	before, err := p.dialect.Before(ctx, p.conn, p.keys.Table(), c, p.age.boundary)
+	if refused, ok := errors.AsType[*dialect.NoTimeError](err); ok {
+		return drover.Exit(drover.ExitUsage, "--column %s of %s does not say how old a row is: %w", c.Name, p.table.FullName(), refused).
+			Try(`say it in SQL: --where "CONDITION"`)
+	}
+	if err != nil {
+		return err
+	}
+	p.age.form = before.Form
+	if p.where != "" {
+		before.SQL += " AND (" + p.where + ")"
+	}
+	p.where = before.SQL
+	return nil
+}
+
+// text says what the rows' age is measured by.
+func (a *age) text() string {
+	text := fmt.Sprintf("%s: %s before %s UTC", a.older, a.column, a.boundary.Format(dialect.MomentLayout))
+	if a.keptBy != "" {
+		text += ", as run " + batch.Short(a.keptBy) + " began with"
+	} else {
+		text += ", by the database's clock"
+	}
+	return text + " (" + a.form + ")"
+}
+
+type ageDocument struct {
+	Age      string `json:"age"`
+	Column   string `json:"column"`
+	Boundary string `json:"boundary"`
+	Form     string `json:"form"`
+}
+
+// document is nil where no age was asked for.
+func (a *age) document() *ageDocument {
+	if a.before == 0 {
+		return nil
+	}
+	return &ageDocument{a.older, a.column, a.boundary.Format(time.RFC3339Nano), a.form}
+}

@@ -196,6 +196,10 @@ func (w *work) Attempt() int { return w.attempt }
 // Phase is the name of the phase that the batch belongs to.
 func (w *work) Phase() string { return w.run.phase.name }
 
+// Committed is how many rows the batches before this one have processed, of the same shard and committed: the only shard's, where the run has one worker.
+// It tells what belongs to the run of something that is written outside of the transaction.
+func (w *work) Committed() int64 { return w.shard.Counters.Done }
+
 // Quarantine sets a row aside: row i of Rows is written to the quarantine with the error, in the batch's transaction, and counts against
 // Options.MaxErrors; when that is exceeded the batch is rolled back and the run stops. What Process has done with the row must be undone by Process: it
 // is best called before anything is written for the row.

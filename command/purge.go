@@ -10,6 +10,7 @@ import (
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/internal/dialect"
+	"github.com/drover-dev/drover/internal/rowimage"
 	"github.com/drover-dev/drover/internal/term"
 )
 
@@ -26,12 +27,13 @@ func Purge() *drover.Command {
 
 The rows are counted first and shown with everything that goes with them: cascades, triggers, a sample. Rows whose
 keys lie beyond the last matching one at that time are left alone. --older-than counts back from the database's clock, once: a run that is resumed keeps its boundary, and
-a new run has a new one. A row is deleted only if it still matches when its
+a new run has a new one. With --archive-to each batch is in the file, and the file on the disk, before it is deleted. A row is deleted only if it still matches when its
 batch is deleted. Ctrl-C stops after the current batch; the same command, run again, resumes the run.`,
 		Example: `drover purge --table events --where "created_at < '2026-01-01'" --dry-run
 drover purge --table events --where "status = 'done'" --dry-run=rollback
 drover purge --table events --where "status = 'done'" --batch-size 5000 --undo
 drover purge --table events --older-than 90d --column created_at
+drover purge --table events --older-than 1w --column created_at --archive-to events.jsonl.gz
 drover purge --table sessions --all --limit 100000 --no-input`,
 		Options:     drover.Options{DryRun: true, PlanOnly: true, Rollback: true, Check: true, Confirm: true, Limit: true, EachDatabase: true},
 		OneDatabase: []string{"resume", "retry"},
@@ -43,6 +45,7 @@ drover purge --table sessions --all --limit 100000 --no-input`,
 				f.StringVar(&o.where, "where", "", "delete the rows for which this SQL `condition` holds")
 				f.StringVar(&o.older, "older-than", "", "delete the rows that are older than this `age`: 12h, 90d, 2w")
 				f.StringVar(&o.column, "column", "", "the `column` that tells a row's age")
+				f.StringVar(&o.archive, "archive-to", "", "write the rows to this `file` of JSON Lines before they are deleted")
 				f.BoolVar(&o.all, "all", false, "delete all rows")
 			})
 		},
@@ -57,6 +60,7 @@ type purgeOptions struct {
 	all   bool
 
 	older, column string
+	archive       string
 }
 
 // purge is one invocation: what was asked for, and what was found to go with it.
@@ -64,6 +68,10 @@ type purge struct {
 	*walk
 	all bool
 	age age
+
+	archiveTo string // --archive-to
+	archive   *archive
+	images    *rowimage.Table // that the archive is written from
 
 	effects []effect // on other tables
 	blocks  []block  // rows of other tables that keep rows from being deleted
@@ -81,6 +89,8 @@ func newPurge(c *drover.Call, o purgeOptions, flags *batch.Flags) *purge {
 		walk: &walk{target: newTarget(c, c.DB(), o.table, o.where), verb: drover.Deleted, repeatable: true, flags: flags},
 		all:  o.all,
 		age:  age{older: o.older, column: o.column},
+
+		archiveTo: o.archive,
 	}
 	p.statement = p
 	return p
@@ -92,6 +102,9 @@ func (p *purge) sql(where string) string { return "DELETE FROM " + p.keys.Table(
 
 func (p *purge) checkOptions() error {
 	if err := p.age.check(); err != nil {
+		return err
+	}
+	if err := p.checkArchive(); err != nil {
 		return err
 	}
 	switch {
@@ -108,7 +121,26 @@ func (p *purge) checkOptions() error {
 	return p.checkWhere()
 }
 
-func (p *purge) checkTable(ctx context.Context) error { return p.old(ctx) }
+func (p *purge) checkTable(ctx context.Context) error {
+	if p.age.before == 0 && p.archive == nil {
+		return nil
+	}
+	if p.archive != nil {
+		if err := p.prepareArchive(); err != nil {
+			return err
+		}
+	}
+	kept, runID, err := p.job(nil).Kept(ctx, p.conn, p.options, boundaryName)
+	if err != nil {
+		return err
+	}
+	if p.archive != nil && runID == "" {
+		if err := p.archive.checkNew(); err != nil {
+			return err
+		}
+	}
+	return p.old(ctx, kept, runID)
+}
 
 func (p *purge) measure(ctx context.Context, plan *walkPlan) error {
 	if err := p.measureEffects(ctx, plan); err != nil {
@@ -165,16 +197,20 @@ func (p *purge) refusal(*walkPlan) error {
 	if len(p.blocks) > 0 {
 		return p.blocked()
 	}
-	if !p.options.Undo || len(p.effects) == 0 {
+	option := "--undo"
+	if p.archive != nil {
+		option = "--archive-to"
+	}
+	if !p.options.Undo && p.archive == nil || len(p.effects) == 0 {
 		return nil
 	}
 	e := p.effects[0]
-	refused := drover.Exit(drover.ExitRefused, "--undo keeps the rows of %s alone, but deleting them would also %s %s of %s (%s); nothing was deleted",
+	refused := drover.Exit(drover.ExitRefused, option+" keeps the rows of %s alone, but deleting them would also %s %s of %s (%s); nothing was deleted",
 		p.table.FullName(), e.verb(), term.Counted(e.rows, "row"), e.table, e.why())
 	if e.action == "CASCADE" {
-		refused = refused.Try("purge the rows of %s first, with --undo as well", e.table)
+		refused = refused.Try("purge the rows of %s first, with %s as well", e.table, option)
 	}
-	return refused.Try("leave --undo out")
+	return refused.Try("leave %s out", option)
 }
 
 func (p *purge) blocked() error {

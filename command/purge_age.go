@@ -56,7 +56,7 @@ func (a *age) check() error {
 }
 
 // old narrows the rows to those that are old enough: by the boundary that the run has kept, or counted back from the database's clock.
-func (p *purge) old(ctx context.Context) error {
+func (p *purge) old(ctx context.Context, kept, runID string) (err error) {
 	if p.age.before == 0 {
 		return nil
 	}
@@ -66,10 +66,7 @@ func (p *purge) old(ctx context.Context) error {
 	}
 	c := p.table.Columns[place]
 	p.age.column = c.Name
-	kept, runID, err := p.job(nil).Kept(ctx, p.conn, p.options, boundaryName)
 	switch {
-	case err != nil:
-		return err
 	case kept != "":
 		if p.age.boundary, err = time.Parse(time.RFC3339Nano, kept); err != nil {
 			return fmt.Errorf("read the boundary that run %s has kept: %w", batch.Short(runID), err)

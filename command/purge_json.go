@@ -3,6 +3,7 @@ package command
 type purgeDocument struct {
 	planDocument
 	Older   *ageDocument     `json:"older_than,omitempty"`
+	Archive string           `json:"archive_to,omitempty"`
 	Effects []effectDocument `json:"effects"`
 	Blocks  []effectDocument `json:"blocked_by"`
 	Sample  []map[string]any `json:"sample"`
@@ -32,6 +33,9 @@ func (p *purge) document(plan *walkPlan) any {
 		}
 		d.Sample = append(d.Sample, document)
 	}
+	if p.archive != nil {
+		d.Archive = p.archive.path
+	}
 	return d
 }
 
@@ -47,11 +51,12 @@ type purgeSummary struct {
 	summaryDocument
 	Deleted int64            `json:"deleted"`
 	Effects []effectDocument `json:"planned_effects"`
+	Archive *archiveDocument `json:"archive,omitempty"`
 	Advice  string           `json:"advice,omitempty"`
 }
 
 func (p *purge) summary(e *ending) any {
-	d := purgeSummary{summaryDocument: p.summaryDocument(e), Deleted: e.Done, Effects: p.effectDocuments()}
+	d := purgeSummary{summaryDocument: p.summaryDocument(e), Deleted: e.Done, Archive: p.archive.document(), Effects: p.effectDocuments()}
 	if e.err == nil && e.Done > 0 {
 		d.Advice = p.table.Reclaim
 	}

@@ -17,6 +17,9 @@ func (p *purge) lines(b *strings.Builder, plan *walkPlan) {
 	if p.age.before > 0 {
 		line(b, "Older than", "%s", p.age.text())
 	}
+	if p.archive != nil {
+		line(b, "Archive", "%s, each batch before it is deleted", p.archive.path)
+	}
 	label := "Cascades"
 	for _, e := range p.effects {
 		line(b, label, "%s", e.text())
@@ -97,6 +100,9 @@ func (p *purge) done(e *ending) (text string, details []batch.Detail) {
 	text += e.matchText()
 	if e.left != nil && *e.left > 0 && e.plan.rows == e.plan.matched {
 		details = append(details, batch.Detail{Text: "rows that came to match since the start are left; run the same command again for them"})
+	}
+	if a := p.archive; a != nil {
+		details = append(details, batch.Detail{Label: "Archived", Text: fmt.Sprintf("%s   %s   %s", term.Counted(a.committed.rows, "row"), byteText(a.committed.bytes), a.path)})
 	}
 	if p.table.Reclaim != "" {
 		details = append(details, batch.Detail{Label: "Space", Text: p.table.Reclaim + " is advised"})

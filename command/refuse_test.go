@@ -39,6 +39,16 @@ func TestPurge_Refusals(t *testing.T) {
 		{"resume of no run", []string{"--table", "events", "--all", "--no-input", "--resume", "01ABC"}, drover.ExitFailed},
 		{"protected rows, dry run", []string{"--table", "events", "--where", "id < 5", "--dry-run"}, drover.ExitRefused},
 		{"unknown database", []string{"--table", "events", "--all", "--database", "defaul"}, drover.ExitUsage},
+		{"age in months", []string{"--table", "events", "--older-than", "3mo", "--column", "at"}, drover.ExitUsage},
+		{"age without column", []string{"--table", "events", "--older-than", "90d"}, drover.ExitUsage},
+		{"column without age", []string{"--table", "events", "--column", "at", "--all"}, drover.ExitUsage},
+		{"age and all", []string{"--table", "events", "--older-than", "90d", "--column", "at", "--all"}, drover.ExitUsage},
+		{"age by unknown column", []string{"--table", "events", "--older-than", "90d", "--column", "sttus"}, drover.ExitUsage},
+		{"age by text", []string{"--table", "events", "--older-than", "90d", "--column", "status"}, drover.ExitUsage},
+		{"age by number", []string{"--table", "events", "--older-than", "90d", "--column", "id"}, drover.ExitUsage},
+		{"archive as CSV", []string{"--table", "events", "--all", "--archive-to", "events.csv"}, drover.ExitUsage},
+		{"archive without name", []string{"--table", "events", "--all", "--archive-to", ""}, drover.ExitUsage},
+		{"archive of cascades", []string{"--table", "tags", "--all", "--no-input", "--archive-to", "tags.jsonl", "-v", "0"}, drover.ExitRefused},
 	}
 	each(t, func(t *testing.T, b *bench) {
 		b.events(t, 30)

@@ -46,6 +46,11 @@ type walk struct {
 	repeatable bool
 	flags      *batch.Flags
 
+	// change does the statement on a range and returns how many rows it changed; nil: sql does all of it.
+	change func(ctx context.Context, b *batch.Batch[batch.Range]) (int64, error)
+	// begin is called when the plan is confirmed, and what it returns when the run has ended; nil: there is nothing to do then.
+	begin func(plan *walkPlan) (end func(*batch.Result) error, err error)
+
 	options batch.Options
 	screen  *batch.Screen
 	cursor  []any // how far the last batch has come
@@ -109,6 +114,11 @@ func (w *walk) job(m *batch.Measured) *batch.Job[batch.Range] {
 			return batch.Ranges(conn, batch.TableRanges{Table: w.table, Key: w.key, Where: w.where, Measured: m}), nil
 		},
 		Process: func(ctx context.Context, b *batch.Batch[batch.Range]) error {
+			if w.change != nil {
+				n, err := w.change(ctx, b)
+				b.SetDone(n)
+				return err
+			}
 			rows := b.Rows[0]
 			n, err := b.DB().ExecRows(ctx, w.sql(rows.Where), rows.Args...)
 			b.SetDone(n)
@@ -196,7 +206,17 @@ func (w *walk) execute(ctx context.Context, plan *walkPlan) error {
 			return err
 		}
 	}
+	end := func(*batch.Result) error { return nil }
+	if w.begin != nil {
+		var err error
+		if end, err = w.begin(plan); err != nil {
+			return err
+		}
+	}
 	res, err := plan.prepared.Run(ctx)
+	if ended := end(res); err == nil {
+		err = ended
+	}
 	return w.finish(ctx, plan, res, err)
 }
 

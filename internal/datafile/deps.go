@@ -1,6 +1,5 @@
 package datafile
 
 import (
-	_ "github.com/klauspost/compress/zstd"
-	_ "github.com/parquet-go/parquet-go"
+	_ "github.com/parquet-go/parquet-go" // until the writer of Parquet uses it
 )

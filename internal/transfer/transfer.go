@@ -209,7 +209,7 @@ func (c *column) convert(value any) (any, error) {
 	if c.asIs {
 		return value, nil
 	}
-	value, class, err := read(c.in, value)
+	value, class, err := Read(c.in, value)
 	if err != nil {
 		return nil, err
 	}
@@ -348,7 +348,7 @@ func (c *column) back(value any) (any, error) {
 	if typ.Class == dialect.Any {
 		typ = c.in
 	}
-	value, _, err := read(typ, value)
+	value, _, err := Read(typ, value)
 	return value, err
 }
 

@@ -29,9 +29,9 @@ import (
 //
 // NULL is nil.
 
-// read brings a value that a column of that kind gave into the form of its class. class is the one of the value, which a column of any kind
+// Read brings a value that a column of that kind gave into the form of its class. class is the one of the value, which a column of any kind
 // leaves open.
-func read(typ dialect.Type, value any) (_ any, class dialect.Class, err error) {
+func Read(typ dialect.Type, value any) (_ any, class dialect.Class, err error) {
 	class = typ.Class
 	if class == dialect.Any {
 		class = classOf(value)

@@ -17,6 +17,8 @@ func Short(id string) string { return runstore.Short(id) }
 type LockedError struct {
 	RunID string
 	Owner string
+	// Tool is how a command line about the run begins, as "drover --database a"; "": drover.
+	Tool string
 }
 
 // Error names the run and the runner.
@@ -29,7 +31,11 @@ func (e *LockedError) ExitCode() int { return drover.ExitLocked }
 
 // Hint says how to look at it, and when it can be taken over.
 func (e *LockedError) Hint() string {
-	return "drover runs show " + Short(e.RunID) + "; when its runner is dead it can be resumed as soon as its lease has run out"
+	tool := e.Tool
+	if tool == "" {
+		tool = "drover"
+	}
+	return tool + " runs show " + Short(e.RunID) + "; when its runner is dead it can be resumed as soon as its lease has run out"
 }
 
 // DoneError says that a run with the same arguments has succeeded.

@@ -56,6 +56,10 @@ type Event struct {
 	Attempt, Of int
 	// Done of Total rows are processed; Total is -1 where it is not known.
 	Done, Total int64
+	// Phase is the phase that begins or is gone on with, of a job that has several, and Earlier how many rows of Done and of Total belong
+	// to phases before it.
+	Phase   string
+	Earlier int64
 	// Reached is the key up to which the batch's shard is done, for people; Cursor is its values.
 	Reached string
 	Cursor  []any

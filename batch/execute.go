@@ -96,7 +96,7 @@ func (r *runner) create(ctx context.Context) error {
 	}, db.Retry(defaultRetries))
 	if errors.Is(err, runstore.ErrState) { // somebody else was first
 		if latest, found := r.store.Latest(ctx, r.identity()); found == nil {
-			return &LockedError{RunID: latest.ID, Owner: latest.CreatedBy}
+			return &LockedError{RunID: latest.ID, Owner: latest.CreatedBy, Tool: r.settings.tool}
 		}
 	}
 	if err != nil {
@@ -124,7 +124,7 @@ func (r *runner) acquire(ctx context.Context) ([]*shard, error) {
 	var held *runstore.HeldError
 	switch {
 	case errors.As(err, &held):
-		return nil, &LockedError{RunID: held.Run.ID, Owner: held.Owner}
+		return nil, &LockedError{RunID: held.Run.ID, Owner: held.Owner, Tool: r.settings.tool}
 	case errors.Is(err, runstore.ErrState) && r.doneMeanwhile(ctx):
 		return nil, &DoneError{RunID: r.current.ID}
 	case err != nil:
@@ -137,7 +137,7 @@ func (r *runner) acquire(ctx context.Context) ([]*shard, error) {
 	r.tally.begin(r.phases, run.Phase, stored)
 	r.failures.count, r.failures.limit = r.tally.aside, r.settings.MaxErrors
 	r.canary.left = max(r.settings.Canary-rowsRead(stored), 0)
-	e := Event{Type: EventStarted, Done: r.tally.done, Total: run.Planned, Rows: int64(r.sizer.Size())}
+	e := Event{Type: EventStarted, Done: r.tally.done, Total: run.Planned, Rows: int64(r.sizer.Size()), Phase: r.phase.name, Earlier: r.tally.earlier()}
 	if run.Attempt > 1 {
 		e.Type, e.Attempt, e.Reached = EventResumed, run.Attempt, furthest(stored)
 		if before.State == runstore.Interrupted {
@@ -293,7 +293,7 @@ func (r *runner) nextPhase(ctx context.Context, next int) ([]*shard, error) {
 	}
 	r.current.Phase = next
 	r.tally.enter(r.phase.name, p.rows)
-	r.emit(Event{Type: EventPhase, Text: r.phase.name, Done: r.tally.total(), Total: r.plan.Rows})
+	r.emit(Event{Type: EventPhase, Text: r.phase.name, Done: r.tally.total(), Total: r.plan.Rows, Phase: r.phase.name, Earlier: r.tally.earlier()})
 	return shardsOf(stored, next), nil
 }
 

@@ -119,11 +119,14 @@ func (x *Flags) Options(ctx context.Context, c *drover.Call) (Options, error) {
 	for name, bad := range map[string]bool{
 		"workers": x.workers < 1 || x.workers > maxWorkers, "max-errors": x.maxErrors < 0, "time-limit": x.timeLimit < 0,
 		"rows-per-second": x.rate < 0, "max-lag": x.maxLag < 0, "max-lock-waits": x.maxLockWaits < 0,
-		"max-dead-rows": x.maxDeadRows < 0, "max-held-log": x.maxHeldLog < 0, "max-batch-time": x.maxBatchTime < 0, "canary": x.canary < 0, "sample": x.sample < 0, "lease": x.lease < minLease,
+		"max-dead-rows": x.maxDeadRows < 0, "max-held-log": x.maxHeldLog < 0, "max-batch-time": x.maxBatchTime < 0, "canary": x.canary < 0, "sample": x.sample < 0,
 	} {
 		if bad {
 			return usage(name, errors.New("out of range"))
 		}
+	}
+	if x.lease < minLease {
+		return usage("lease", fmt.Errorf("%s is too short: at least %s, so that a runner that is slow for a moment keeps its run", x.lease, minLease))
 	}
 	o.Workers, o.MaxErrors, o.TimeLimit, o.Window, o.RowsPerSecond = x.workers, x.maxErrors, x.timeLimit, x.window, x.rate
 	o.Undo, o.Again, o.Resume, o.RetryOf, o.Canary = x.undo, x.again, x.resume, x.retryOf, x.canary
@@ -149,7 +152,7 @@ func (x *Flags) Options(ctx context.Context, c *drover.Call) (Options, error) {
 	}
 	o.CommandLine = c.CommandLine(map[string]string{"again": "", "resume": "", "no-input": ""})
 	o.Arguments = x.arguments(c)
-	o.Stopping, o.Now = c.Stopping(), c.Now
+	o.Stopping, o.Now, o.tool = c.Stopping(), c.Now, toolOf(c)
 	if _, err := o.check(); err != nil {
 		return o, drover.Exit(drover.ExitUsage, "%w", err)
 	}

@@ -74,6 +74,7 @@ type Options struct {
 
 	// Stopping asks the run to stop between two batches when it is closed.
 	Stopping <-chan struct{}
+	tool     string // how a command line about the run begins; "": drover
 	// Observe is told what happens, by one goroutine at a time. It must be quick, and must not call the run's database.
 	Observe func(Event)
 	// Owner names the runner; empty: user@host and the process number. By is who began the run; empty: user@host.

@@ -94,7 +94,7 @@ func (r *runner) planOf(ctx context.Context) (*Plan, error) {
 		}
 		p.RunID, p.Rows, p.Done = r.current.ID, r.current.Planned, total.Done
 		if r.current.Live() && !r.shared() {
-			p.Refusal = &LockedError{RunID: r.current.ID, Owner: r.current.Owner}
+			p.Refusal = &LockedError{RunID: r.current.ID, Owner: r.current.Owner, Tool: r.settings.tool}
 		}
 		if left = -1; p.Rows >= 0 {
 			left = max(p.Rows-total.Read, 0)

@@ -23,6 +23,7 @@ type Screen struct {
 	noReplay bool
 	planned  *Plan
 	progress *drover.Progress
+	earlier  int64 // rows that events count and that belong to phases before the one that is shown
 	aside    int64
 }
 
@@ -36,12 +37,14 @@ func (s *Screen) SameLine() { s.sameLine = true }
 func (s *Screen) NoReplay() { s.noReplay = true }
 
 // tool is how an advised command line about the run begins: with this program, where it has the command "runs".
-func (s *Screen) tool() string {
+func (s *Screen) tool() string { return toolOf(s.call) }
+
+func toolOf(c *drover.Call) string {
 	name := "drover"
-	if s.call.HasCommand("runs") {
-		name = s.call.Program()
+	if c.HasCommand("runs") {
+		name = c.Program()
 	}
-	return name + s.call.DatabaseOption()
+	return name + c.DatabaseOption()
 }
 
 // Begin tells the screen the plan that the events are about.
@@ -65,9 +68,7 @@ func (s *Screen) Observe(e Event) {
 		s.start(e)
 	case EventPhase:
 		c.Notice("Phase %s.", e.Text)
-		if s.progress != nil {
-			s.progress.SetTotal(e.Total, e.Total >= 0)
-		}
+		s.start(e)
 	case EventBatch:
 		s.batch(e)
 	case EventRetry:
@@ -113,7 +114,11 @@ func (s *Screen) resumedText(e Event) string {
 		text += ", after " + e.Reached
 	}
 	if e.Total > 0 {
-		text += fmt.Sprintf(" (%s done)", term.Percent(e.Done, e.Total))
+		of := ""
+		if e.Phase != "" {
+			of = " of phase " + e.Phase
+		}
+		text += fmt.Sprintf(" (%s%s done)", term.Percent(e.Done-e.Earlier, e.Total-e.Earlier), of)
 	}
 	if e.Text != "" {
 		text += "; " + e.Text
@@ -121,17 +126,21 @@ func (s *Screen) resumedText(e Event) string {
 	return text + ". Stop safely with Ctrl-C."
 }
 
-// start begins the progress display.
+// start begins the progress display, of a job with phases that of one phase.
 func (s *Screen) start(e Event) {
-	o := drover.ProgressOptions{Label: s.call.CommandName(), Done: e.Done}
+	s.earlier = e.Earlier
+	o := drover.ProgressOptions{Label: s.call.CommandName(), Done: e.Done - e.Earlier}
 	if e.Total > 0 {
-		o.Total = e.Total
+		o.Total = e.Total - e.Earlier
 	}
 	if s.planned != nil {
 		o.Label += " " + s.planned.Source
-		if s.planned.Batches > 0 {
+		if s.planned.Batches > 0 && e.Type != EventPhase { // which the plan has not measured
 			o.Batches = s.planned.Batches
 		}
+	}
+	if e.Phase != "" {
+		o.Label += ", " + e.Phase
 	}
 	s.progress = s.call.Progress(o)
 	s.fact("retries", "0")
@@ -148,7 +157,7 @@ func (s *Screen) batch(e Event) {
 		return
 	}
 	s.progress.Batch(e.Batch + 1)
-	s.progress.Set(e.Done)
+	s.progress.Set(e.Done - s.earlier)
 	s.progress.Note("batch %d: %d rows in %s", e.Batch, e.Rows, drover.Duration(e.Took))
 	if e.Reached != "" {
 		s.progress.Fact("at", e.Reached)

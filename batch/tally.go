@@ -121,6 +121,16 @@ func (t *tally) wait(d time.Duration) {
 	t.waited += d
 }
 
+// earlier is how many rows the phases before the present one have processed.
+func (t *tally) earlier() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := len(t.phases); n > 0 {
+		return t.done - t.phases[n-1].Done
+	}
+	return 0
+}
+
 func (t *tally) total() int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()

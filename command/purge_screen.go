@@ -18,7 +18,7 @@ func (p *purge) lines(b *strings.Builder, plan *walkPlan) {
 		line(b, "Older than", "%s", p.age.text())
 	}
 	if p.archive != nil {
-		line(b, "Archive", "%s, each batch before it is deleted", p.archive.path)
+		line(b, "Archive", "%s: each batch is locked, written, on the disk, and then deleted by its keys", p.archive.path)
 	}
 	label := "Cascades"
 	for _, e := range p.effects {

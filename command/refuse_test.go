@@ -32,6 +32,7 @@ func TestPurge_Refusals(t *testing.T) {
 		{"syntax", []string{"--table", "events", "--where", "status = = 'done'"}, drover.ExitUsage},
 		{"unknown function", []string{"--table", "events", "--where", "nope(status) = 1"}, drover.ExitUsage},
 		{"batch size", []string{"--table", "events", "--all", "--batch-size", "0"}, drover.ExitUsage},
+		{"lease", []string{"--table", "events", "--all", "--lease", "0s"}, drover.ExitUsage},
 		{"limit", []string{"--table", "events", "--all", "--limit", "0"}, drover.ExitUsage},
 		{"nobody to ask", []string{"--table", "events", "--where", "id = 3"}, drover.ExitUsage},
 		{"protected rows", []string{"--table", "events", "--where", "id < 5", "--no-input", "-v", "0"}, drover.ExitRefused},

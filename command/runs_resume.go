@@ -60,7 +60,7 @@ func resume(ctx context.Context, c *drover.Call) error {
 		tellAsked(c, now, "Run %s goes on: the request to pause it is taken back.", id)
 		return nil
 	case run.Live():
-		return &batch.LockedError{RunID: run.ID, Owner: run.Owner}
+		return &batch.LockedError{RunID: run.ID, Owner: run.Owner, Tool: tool(c)}
 	case run.UndoOf != "":
 		return invoke(ctx, c, run, []string{"undo", run.UndoOf})
 	}

@@ -15,7 +15,8 @@ import (
 	"github.com/drover-dev/drover/internal/testdb"
 )
 
-// completing is how each shell is made to complete the line DROVER_LINE with the script that the program prints, by its own machinery.
+// completing is how each shell is made to complete the line DROVER_LINE with the script that the program prints: fish by its own command, bash and
+// zsh by calling the function that the script registers, with the variables that a line editor would set.
 var completing = map[string]string{
 	"bash": `source "$SCRIPT"
 _get_comp_words_by_ref() { cur=${COMP_WORDS[COMP_CWORD]}; prev=${COMP_WORDS[COMP_CWORD-1]}; words=("${COMP_WORDS[@]}"); cword=$COMP_CWORD; }
@@ -97,7 +98,7 @@ func TestCompletion_InRealShells(t *testing.T) {
 	}
 }
 
-// TestCompletion_DeadDatabase proves that a server that never answers offers nothing, without a word, soon.
+// TestCompletion_DeadDatabase proves that a server that never answers offers nothing, without a word; a shell that waits for it is killed, and fails the test.
 func TestCompletion_DeadDatabase(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
 	if err != nil {
@@ -107,13 +108,9 @@ func TestCompletion_DeadDatabase(t *testing.T) {
 	for _, scheme := range []string{"postgres", "mysql"} {
 		t.Run(scheme, func(t *testing.T) {
 			t.Parallel()
-			start := time.Now()
 			got := completed(t, "bash", fmt.Sprintf("DATABASE_URL=%s://u:p@%s/app", scheme, silent.Addr()), "drover purge --table ")
 			if strings.TrimSpace(got) != "" {
 				t.Errorf("it says %q", got)
-			}
-			if took := time.Since(start); took > 30*time.Second {
-				t.Errorf("it took %s", took)
 			}
 		})
 	}

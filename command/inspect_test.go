@@ -154,7 +154,7 @@ func (b *bench) mustDatabaseName(t *testing.T) string {
 	return name
 }
 
-// TestInspect_OtherTags proves that package table reads the tags of bun and GORM as it reads its own.
+// TestInspect_OtherTags looks at the tags of a key in the notations of bun and GORM.
 func TestInspect_OtherTags(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		inspectTables(t, b)

@@ -5,13 +5,17 @@ GOLANGCI_LINT := bin/golangci-lint
 GOLANGCI_LINT_VERSION := v2.15.0
 LDFLAGS := -s -w
 
-.PHONY: build demo test torture servers lint fmt bench clean
+.PHONY: build demo docs test torture servers lint fmt bench clean
 
 build: ## Build the binary into bin/.
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drover ./cmd/drover
 
 demo: ## Show the main job on an SQLite file; needs only Go.
 	@go run ./examples/demo
+
+docs: ## Write the reference of the commands, docs/cli, anew.
+	rm -rf docs/cli && mkdir -p docs/cli
+	go run ./cmd/drover man --markdown --dir docs/cli
 
 test: servers ## Run all tests with the race detector on PostgreSQL, MariaDB and SQLite.
 	cd bench && go test -race -count=1 -timeout 20m ./...

@@ -124,23 +124,30 @@ PROGRAM completion powershell | Out-String | Invoke-Expression`,
 
 func manCommand() *Command {
 	var dir string
+	var markdown bool
 	return &Command{
 		Name: "man", Short: "Print the manual page of the program or of a command", Hidden: true, NoDatabase: true,
 		Args: Args{Usage: "[COMMAND...]"}, Complete: completeCommands,
 		Example: `PROGRAM man purge | man -l -
-PROGRAM man --dir /usr/share/man/man1`,
+PROGRAM man --dir /usr/share/man/man1
+PROGRAM man --markdown --dir docs/cli`,
 		Flags: func(f *pflag.FlagSet) {
 			f.StringVar(&dir, "dir", "", "write the pages of all commands into this `folder`")
+			f.BoolVar(&markdown, "markdown", false, "write Markdown, for a website, and not a manual page")
 		},
 		Run: func(ctx context.Context, c *Call) error {
+			page, ext := c.inv.page, ".1"
+			if markdown {
+				page, ext = c.inv.markdown, ".md"
+			}
 			if dir != "" {
-				return c.inv.writePages(ctx, c, dir)
+				return c.inv.writePages(ctx, c, dir, ext, page)
 			}
 			cc, err := c.inv.find(ctx, c.args)
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprint(c.Out(), c.inv.page(cc))
+			_, err = fmt.Fprint(c.Out(), page(cc))
 			return err //nolint:wrapcheck // the only way to fail is the output
 		},
 	}

@@ -53,7 +53,8 @@ type Command struct {
 	Subcommands []*Command
 
 	// Complete offers values to the shell: for the option of that name, or for the next argument when option is "".
-	// What does not start with prefix is left out. c has no open database unless c.Database is called.
+	// What does not start with prefix is left out; what stands behind a tab is a description. An option whose help calls its value an `alias` is
+	// completed without it. ctx ends after two seconds. c has no open database unless c.Database is called.
 	Complete func(ctx context.Context, c *Call, option, prefix string) []string
 }
 

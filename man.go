@@ -46,7 +46,7 @@ func (inv *invocation) page(cc *cobra.Command) string {
 		}
 	}
 	if len(related) > 0 {
-		fmt.Fprintf(&b, ".SH SEE ALSO\n.BR %s (1)\n", roff(strings.Join(related, " (1), ")))
+		fmt.Fprintf(&b, ".SH SEE ALSO\n.ad l\n.BR %s (1)\n", roff(strings.Join(related, " (1),\n.BR ")))
 	}
 	return b.String()
 }
@@ -83,15 +83,15 @@ func roffFlags(b *strings.Builder, title string, flags []*pflag.Flag) {
 	}
 }
 
-// writePages writes the pages of the program and all its visible commands.
-func (inv *invocation) writePages(ctx context.Context, c *Call, dir string) error {
+// writePages writes the pages of the program and all its visible commands, each as page has it, to files that end with ext.
+func (inv *invocation) writePages(ctx context.Context, c *Call, dir, ext string, page func(*cobra.Command) string) error {
 	var write func(cc *cobra.Command) error
 	write = func(cc *cobra.Command) error {
 		if cmd := inv.commands[cc]; cmd != nil && len(cmd.Subcommands) == 0 {
 			inv.describeFlags(ctx, cmd, cc)
 		}
-		path := filepath.Join(dir, pageName(cc)+".1")
-		if err := os.WriteFile(path, []byte(inv.page(cc)), 0o644); err != nil { //nolint:gosec // a manual is for everybody
+		path := filepath.Join(dir, pageName(cc)+ext)
+		if err := os.WriteFile(path, []byte(page(cc)), 0o644); err != nil { //nolint:gosec // a manual is for everybody
 			return fmt.Errorf("write manual page: %w", err)
 		}
 		c.Line("%s", path)

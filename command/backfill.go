@@ -42,7 +42,7 @@ drover backfill --table orders --set "total = price * count" --set "currency = '
 			})
 		},
 		Run:      func(ctx context.Context, c *drover.Call) error { return newBackfill(c, o, &x).run(ctx) },
-		Complete: completeTable,
+		Complete: completeWork,
 	}
 }
 

@@ -322,6 +322,9 @@ func (j *copying) nothing() string {
 
 // completeCopy offers the tables of the two databases to the shell.
 func completeCopy(ctx context.Context, c *drover.Call, option, prefix string) []string {
+	if option == "columns" {
+		return columnNames(ctx, c, "from", prefix)
+	}
 	side, ok := map[string]string{"table": "from", "to-table": "to"}[option]
 	if !ok {
 		return nil

@@ -50,7 +50,7 @@ drover purge --table sessions --all --limit 100000 --no-input`,
 			})
 		},
 		Run:      func(ctx context.Context, c *drover.Call) error { return newPurge(c, o, &x).run(ctx) },
-		Complete: completeTable,
+		Complete: completeWork,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/batch"
+	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/runstore"
 	"github.com/drover-dev/drover/internal/suggest"
 )
@@ -91,14 +92,20 @@ func completeRuns(fits func(r *runstore.Run) bool) func(ctx context.Context, c *
 		if option != "" || len(c.Args()) > 0 {
 			return nil
 		}
-		var ids []string
-		for _, run := range recentRuns(ctx, c) {
-			if id := completed(run.ID, prefix); id != "" && fits(&run) {
-				ids = append(ids, id)
-			}
-		}
-		return ids
+		return runIDs(ctx, c, prefix, fits)
 	}
+}
+
+// runIDs are the ids of the newest runs that fit, each with what it is.
+func runIDs(ctx context.Context, c *drover.Call, prefix string, fits func(r *runstore.Run) bool) []string {
+	var ids []string
+	runs, counters := recentRuns(ctx, c)
+	for i, run := range runs {
+		if id := completed(run.ID, prefix); id != "" && fits(&run) {
+			ids = append(ids, id+"\t"+title(run)+"  "+stateText(run)+" "+doneText(run, counters[i]))
+		}
+	}
+	return ids
 }
 
 // completed is the id, no longer than it needs to be and with the letters as they were begun, or "" where it does not begin with prefix.
@@ -117,25 +124,25 @@ func completed(id, prefix string) string {
 	return prefix + rest
 }
 
-// recentRuns are the newest runs; none where the database cannot be asked.
-func recentRuns(ctx context.Context, c *drover.Call) []runstore.Run {
+// recentRuns are the newest runs and what was done in them; none where the database cannot be asked.
+func recentRuns(ctx context.Context, c *drover.Call) ([]runstore.Run, []runstore.Counters) {
 	alias, err := c.Flags().GetString("database")
 	if err != nil {
-		return nil
+		return nil, nil
 	}
-	conn, err := c.Database(ctx, alias)
+	conn, err := c.Database(ctx, alias, db.AsIs())
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	store := runstore.New(conn)
 	if store.Ready(ctx) != nil {
-		return nil
+		return nil, nil
 	}
-	runs, _, err := store.List(ctx, runstore.Filter{Limit: recent})
+	runs, counters, err := store.List(ctx, runstore.Filter{Limit: recent})
 	if err != nil {
-		return nil
+		return nil, nil
 	}
-	return runs
+	return runs, counters
 }
 
 func anyRun(*runstore.Run) bool { return true }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the database servers that the tests start: PostgreSQL and MariaDB, with their clients, on Debian and Ubuntu.
+# Installs what the tests start, on Debian and Ubuntu: PostgreSQL and MariaDB, with their clients, and the shells zsh and fish.
 # It does nothing when they are there. The tests run private servers of their own; no server of the system is started.
 set -eu
 
@@ -18,6 +18,10 @@ for program in initdb postgres psql pg_dump pg_basebackup pgbench; do
 done
 for program in mariadbd mariadb-install-db mariadb mariadb-dump; do
 	have "$program" || { packages="$packages mariadb-server mariadb-client"; break; }
+done
+# The shells whose completion is tested.
+for program in zsh fish; do
+	have "$program" || packages="$packages $program"
 done
 [ -n "$packages" ] || exit 0
 

@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"internal/bound":             {},
 	"internal/keyset":            {"internal/dialect"},
 	"internal/mapping":           {"internal/suggest"},
+	"internal/model":             {"internal/dialect"},
 	"internal/person":            {},
 	"internal/pgbinary":          {},
 	"internal/cell":              {"internal/pgbinary"},
@@ -50,8 +51,8 @@ var allowed = map[string][]string{
 	"internal/term":    {},
 	"":                 {"db", "internal/suggest", "internal/term"},
 	"command": {
-		"", "batch", "db", "internal/datafile", "internal/dialect", "internal/keyset", "internal/person", "internal/rowimage", "internal/runstore", "internal/sqltext",
-		"internal/suggest", "internal/term", "internal/transfer",
+		"", "batch", "db", "internal/datafile", "internal/dialect", "internal/keyset", "internal/model", "internal/person", "internal/rowimage", "internal/runstore",
+		"internal/sqltext", "internal/suggest", "internal/term", "internal/transfer",
 	},
 	"drovertest":      {"", "batch", "db", "internal/dialect", "internal/keyset"},
 	"cmd/drover":      {"", "command"},

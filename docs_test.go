@@ -101,7 +101,7 @@ func TestDocs_CommandLines(t *testing.T) {
 		for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(read(t, page), -1) {
 			text := strings.ReplaceAll(block[1], "\\\n", " ")
 			for line := range strings.Lines(text) {
-				rest, ok := strings.CutPrefix(line, "$ drover ")
+				rest, ok := strings.CutPrefix(strings.TrimSpace(line), "$ drover ")
 				if !ok {
 					continue
 				}

@@ -86,3 +86,12 @@ func all(pattern, text string) []string {
 	}
 	return found
 }
+
+// TestDocs_ExitCodes compares the table of exit codes with the constants of package drover.
+func TestDocs_ExitCodes(t *testing.T) {
+	documented := all(`(?m)^\| ([0-9]+) \|`, read(t, "docs/reference/exit-codes.md"))
+	declared := all(`(?m)^\tExit[A-Z][A-Za-z]+ += ([0-9]+)`, read(t, "errors.go"))
+	if diff := cmp.Diff(declared, documented); diff != "" {
+		t.Errorf("codes (-declared +documented):\n%s", diff)
+	}
+}

@@ -21,7 +21,7 @@ test: servers ## Run all tests with the race detector on PostgreSQL, MariaDB and
 	cd bench && go test -race -count=1 -timeout 20m ./...
 	go test -race -count=1 -timeout 20m ./...
 
-torture: servers ## Kill runs on 200,000 rows 300 times per database, half an hour; see docs/torture.md. KILLS=80 is per case.
+torture: servers ## Kill runs on 200,000 rows 300 times per database, half an hour; see docs/explanation/torture.md. KILLS=80 is per case.
 	scripts/torture.sh
 
 servers: ## Install the database servers' binaries where they are absent (Debian, root).

@@ -58,30 +58,3 @@ func TestREADME_ProgramRuns(t *testing.T) {
 		}
 	}
 }
-
-// TestDocs_LinksLead follows every relative link of the README and the pages in docs.
-func TestDocs_LinksLead(t *testing.T) {
-	pages, err := filepath.Glob("docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	pages = append(pages, "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md", "bench/README.md")
-	links := regexp.MustCompile(`\]\(([^)]+)\)`)
-	code := regexp.MustCompile("(?s)```.*?```|`[^`\n]*`") // in which table.Of[Item](conn) is no link
-	for _, page := range pages {
-		text, err := os.ReadFile(page)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		for _, link := range links.FindAllStringSubmatch(code.ReplaceAllString(string(text), ""), -1) {
-			target, _, _ := strings.Cut(link[1], "#")
-			if target == "" || strings.Contains(target, "://") {
-				continue
-			}
-			if _, err := os.Stat(filepath.Join(filepath.Dir(page), target)); err != nil {
-				t.Errorf("%s links to %s, which is not there", page, link[1])
-			}
-		}
-	}
-}

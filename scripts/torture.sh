@@ -1,5 +1,5 @@
 #!/bin/sh
-# Kills runs on 200,000 rows, KILLS (80) times in each case, and prints what came of it as the table of docs/torture.md, also to
+# Kills runs on 200,000 rows, KILLS (80) times in each case, and prints what came of it as the table of docs/explanation/torture.md, also to
 # torture-report.md; PARALLEL (1) cases at a time. Kills transactions over two databases as often, on each pair. Fails when a row is lost or worked on twice, or a run cannot be taken over within two leases.
 set -eu
 

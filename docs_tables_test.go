@@ -1,0 +1,97 @@
+package drover_test
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestDocs_ControlTables compares the tables and columns of the page with the migrations of each kind of database.
+func TestDocs_ControlTables(t *testing.T) {
+	var documented []string
+	table := ""
+	for line := range strings.Lines(read(t, "docs/reference/control-tables.md")) {
+		if name, ok := strings.CutPrefix(line, "## "); ok {
+			table = strings.TrimSpace(name)
+		}
+		if column := regexp.MustCompile("^\\| `([a-z_]+)` \\| [^|]+\\| [^|]+ \\|").FindStringSubmatch(line); column != nil && strings.HasPrefix(table, "drover_") {
+			documented = append(documented, table+"."+column[1])
+		}
+	}
+	definition := regexp.MustCompile(`(?s)CREATE TABLE IF NOT EXISTS (\w+) \(\n(.*?)\n\)`)
+	column := regexp.MustCompile(`(?m)^ +([a-z_]+) `)
+	for _, kind := range []string{"postgres", "mysql", "sqlite"} {
+		files, err := filepath.Glob("internal/runstore/migrations/" + kind + "/*.sql")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var made []string
+		for _, file := range files {
+			if alter := regexp.MustCompile(`ALTER TABLE`).FindString(read(t, file)); alter != "" {
+				t.Errorf("%s: this test does not read ALTER TABLE yet", file)
+			}
+			for _, d := range definition.FindAllStringSubmatch(read(t, file), -1) {
+				for _, c := range column.FindAllStringSubmatch(d[2], -1) {
+					made = append(made, d[1]+"."+c[1])
+				}
+			}
+		}
+		if diff := cmp.Diff(made, documented); diff != "" {
+			t.Errorf("columns (-%s +documented):\n%s", kind, diff)
+		}
+	}
+}
+
+// TestDocs_JSONFields compares the fields on the page with the tags of the structs that are printed.
+func TestDocs_JSONFields(t *testing.T) {
+	page := read(t, "docs/reference/json-events.md")
+	for _, document := range []struct{ heading, file, name string }{
+		{"plan", "batch/json.go", "planDocument"},
+		{"plan of purge and backfill", "command/walk_json.go", "planDocument"},
+		{"rehearsal", "batch/json.go", "rehearsalDocument"},
+		{"Events of a run", "batch/json.go", "runEvent"},
+		{"progress", "internal/term/render.go", "event"},
+		{"summary", "batch/json.go", "summaryEvent"},
+		{"summary of purge and backfill", "command/walk_json.go", "summaryDocument"},
+		{"dry_run", "dryrun.go", "dryRunDocument"},
+		{"run", "command/runs_json.go", "runDocument"},
+		{"exit_error", "report.go", "exitError"},
+	} {
+		_, section, found := strings.Cut(page, "\n## "+document.heading+"\n")
+		if !found {
+			t.Errorf("no section %q", document.heading)
+			continue
+		}
+		section, _, _ = strings.Cut(section, "\n## ")
+		_, line, _ := strings.Cut(section, "Fields: ")
+		body := regexp.MustCompile(`(?s)\ntype ` + document.name + ` struct \{\n(.*?)\n\}`).FindStringSubmatch(read(t, document.file))
+		if body == nil {
+			t.Errorf("%s has no struct %s", document.file, document.name)
+			continue
+		}
+		if diff := cmp.Diff(all(`json:"([^",]+)`, body[1]), all("`([^`]+)`", line)); diff != "" {
+			t.Errorf("%s (-printed +documented):\n%s", document.heading, diff)
+		}
+	}
+}
+
+// all are the texts that the pattern's group has found.
+func all(pattern, text string) []string {
+	var found []string
+	for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+		found = append(found, match[1])
+	}
+	return found
+}
+
+// TestDocs_ExitCodes compares the table of exit codes with the constants of package drover.
+func TestDocs_ExitCodes(t *testing.T) {
+	documented := all(`(?m)^\| ([0-9]+) \|`, read(t, "docs/reference/exit-codes.md"))
+	declared := all(`(?m)^\tExit[A-Z][A-Za-z]+ += ([0-9]+)`, read(t, "errors.go"))
+	if diff := cmp.Diff(declared, documented); diff != "" {
+		t.Errorf("codes (-declared +documented):\n%s", diff)
+	}
+}

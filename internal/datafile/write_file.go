@@ -55,7 +55,7 @@ type File struct {
 // CreateFile begins a file. The error is [ErrExists] where there is one of that name and it must not be overwritten, and [ErrLocked] where another
 // process is writing it.
 func CreateFile(name string, overwrite bool) (*File, error) {
-	if err := mayWrite(name, overwrite); err != nil {
+	if err := MayCreate(name, overwrite); err != nil {
 		return nil, err
 	}
 	temp, err := lockedTemp(filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".tmp"))
@@ -65,11 +65,12 @@ func CreateFile(name string, overwrite bool) (*File, error) {
 	return &File{Sum: NewSum(temp), name: name, overwrite: overwrite, temp: temp}, nil
 }
 
-// mayWrite refuses a name that is taken.
-func mayWrite(name string, overwrite bool) error {
+// MayCreate says why [CreateFile] would refuse a name, as far as that can be seen: it is taken, or has no folder.
+func MayCreate(name string, overwrite bool) error {
 	switch info, err := os.Stat(name); {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		_, err = os.Stat(filepath.Dir(name))
+		return err
 	case err != nil:
 		return err
 	case info.IsDir():
@@ -114,7 +115,7 @@ func lockedTemp(name string) (*os.File, error) {
 func (f *File) Commit() error {
 	err := f.temp.Sync()
 	if err == nil {
-		err = mayWrite(f.name, f.overwrite)
+		err = MayCreate(f.name, f.overwrite)
 	}
 	if err == nil {
 		err = os.Rename(f.temp.Name(), f.name)

@@ -12,7 +12,7 @@ const groupBytes = 32 << 20
 
 // parquetEncoder writes a Parquet file, compressed with Snappy, in row groups.
 type parquetEncoder struct {
-	writer  *parquet.Writer
+	writer  *parquet.GenericWriter[any]
 	columns []parquetColumn
 	row1    []parquet.Row // the row in hand
 	size    int           // of the row group
@@ -42,7 +42,7 @@ func newParquetEncoder(out io.Writer, columns []Column) (*parquetEncoder, error)
 		group.order = append(group.order, c.Name)
 		e.columns = append(e.columns, p)
 	}
-	e.writer = parquet.NewWriter(out, parquet.NewSchema("row", group), parquet.Compression(&parquet.Snappy), parquet.CreatedBy("drover", "", ""))
+	e.writer = parquet.NewGenericWriter[any](out, parquet.NewSchema("row", group), parquet.Compression(&parquet.Snappy), parquet.CreatedBy("drover", "", ""))
 	return e, nil
 }
 

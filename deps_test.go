@@ -1,2 +1,3 @@
 package drover_test
+
 import _ "github.com/rogpeppe/go-internal/testscript"

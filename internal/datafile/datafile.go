@@ -68,3 +68,8 @@ func Detect(name string) (Format, Compression, error) {
 	}
 	return format, compression, nil
 }
+
+// Ending is the end of the names of such files: ".csv.gz".
+func Ending(format Format, compression Compression) string {
+	return "." + string(format) + map[Compression]string{Plain: "", Gzip: ".gz", Zstd: ".zst"}[compression]
+}

@@ -35,7 +35,7 @@ func AppendJSONRow(buf []byte, columns []JSONColumn, values []JSONValue) (_ []by
 		if i > 0 {
 			buf = append(buf, ',')
 		}
-		if buf, err = appendText(buf, c.Name); err == nil {
+		if buf, err = appendUTF8(buf, c.Name); err == nil {
 			buf, err = c.append(append(buf, ':'), values[i])
 		}
 		if err != nil {
@@ -56,21 +56,12 @@ func (c JSONColumn) append(buf []byte, value JSONValue) ([]byte, error) {
 	case uint64:
 		return strconv.AppendUint(buf, v, 10), nil
 	case float64:
-		switch {
-		case math.IsNaN(v):
-			return append(buf, `"NaN"`...), nil
-		case math.IsInf(v, 1):
-			return append(buf, `"Infinity"`...), nil
-		case math.IsInf(v, -1):
-			return append(buf, `"-Infinity"`...), nil
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return append(appendFloat(append(buf, '"'), v, c.Single), '"'), nil
 		}
-		if c.Single {
-			return strconv.AppendFloat(buf, v, 'g', -1, 32), nil
-		}
-		return strconv.AppendFloat(buf, v, 'g', -1, 64), nil
+		return appendFloat(buf, v, c.Single), nil
 	case []byte:
-		buf = append(buf, `"\\x`...)
-		return append(hex.AppendEncode(buf, v), '"'), nil
+		return append(hex.AppendEncode(append(buf, `"\\x`...), v), '"'), nil
 	case time.Time:
 		buf = v.UTC().AppendFormat(append(buf, '"'), "2006-01-02 15:04:05.999999999")
 		if c.Zoned {
@@ -88,21 +79,15 @@ func (c JSONColumn) append(buf []byte, value JSONValue) ([]byte, error) {
 			}
 			return append(buf, line.Bytes()...), nil
 		}
-		return appendText(buf, v)
+		return appendUTF8(buf, v)
 	}
 	return nil, fmt.Errorf("a %T has no form in JSON", value.Value)
 }
 
-// appendText appends a string. JSON's own encoder would silently replace what is no UTF-8.
-func appendText(buf []byte, text string) ([]byte, error) {
+// appendUTF8 appends a string, which must be UTF-8: nothing is replaced.
+func appendUTF8(buf []byte, text string) ([]byte, error) {
 	if !utf8.ValidString(text) {
 		return nil, errors.New("the text is not UTF-8")
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(text); err != nil {
-		return nil, err
-	}
-	return append(buf, bytes.TrimSuffix(b.Bytes(), []byte("\n"))...), nil
+	return appendJSONText(buf, []byte(text)), nil
 }

@@ -104,6 +104,11 @@ type Features struct {
 	Lax string
 	// Now is the SQL of the present time, as a time parameter would be stored.
 	Now string
+	// LooseTypes: a column holds values of any type, whatever its own is (SQLite).
+	LooseTypes bool
+	// TextForms are statements that make the rest of a transaction give the texts of values in forms that no setting of the session changes: dates
+	// in ISO 8601 and UTC, all digits of a number. Where there is one, results come as text, and COPY writes files of them (PostgreSQL).
+	TextForms []string
 	// Meters are queries that tell how busy the database is.
 	Meters Meters
 	// Clock is the SQL of the time at which its statement runs, in UTC, for drover's own tables. Now may be the time at which the transaction

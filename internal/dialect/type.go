@@ -39,6 +39,8 @@ type Type struct {
 	Padded bool
 	// Approximate says that a Decimal is kept as a binary number where it has more digits than that holds (SQLite).
 	Approximate bool
+	// Flag says that an Integer stands for a Boolean, by its users' custom: 1 and 0 are true and false (tinyint(1) of MySQL, which BOOLEAN makes).
+	Flag bool
 	// Folded says that the database writes a value in a form of its own, and two spellings of it are the same (jsonb).
 	Folded bool
 }

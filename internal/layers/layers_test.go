@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 		"db", "internal/cell", "internal/dialect", "internal/keyset", "internal/mapping", "internal/pgbinary",
 		"internal/sqltext", "internal/suggest",
 	},
+	"internal/rowfile":  {"db", "internal/datafile", "internal/dialect", "internal/keyset", "internal/sqltext"},
 	"internal/pace":     {},
 	"internal/rowimage": {"db", "internal/dialect", "internal/keyset", "internal/sqltext"},
 	"internal/runstore": {"db", "internal/dialect", "internal/keyset", "internal/sqltext"},
@@ -51,7 +52,7 @@ var allowed = map[string][]string{
 	"internal/term":    {},
 	"":                 {"db", "internal/suggest", "internal/term"},
 	"command": {
-		"", "batch", "db", "internal/datafile", "internal/dialect", "internal/keyset", "internal/model", "internal/person", "internal/rowimage", "internal/runstore",
+		"", "batch", "db", "internal/datafile", "internal/dialect", "internal/keyset", "internal/model", "internal/person", "internal/rowfile", "internal/rowimage", "internal/runstore",
 		"internal/sqltext", "internal/suggest", "internal/term", "internal/transfer",
 	},
 	"drovertest":      {"", "batch", "db", "internal/dialect", "internal/keyset"},

@@ -20,7 +20,9 @@ func (Dialect) Type(c dialect.Column) dialect.Type {
 	declared, n := dialect.TypeWord(c.Type)
 	word, rest, _ := strings.Cut(declared, " ")
 	if bits, ok := integerBits[word]; ok {
-		return dialect.IntegerType(bits, strings.Contains(rest, "unsigned"))
+		typ := dialect.IntegerType(bits, strings.Contains(rest, "unsigned"))
+		typ.Flag = word == "tinyint" && dialect.Nth(n, 0, 0) == 1
+		return typ
 	}
 	if size, ok := textBytes[word]; ok {
 		return dialect.Type{Class: dialect.Text, Length: size / 4}

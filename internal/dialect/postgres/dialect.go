@@ -44,6 +44,10 @@ func (Dialect) Features() dialect.Features {
 				"FROM (SELECT restart_lsn AS held FROM pg_replication_slots UNION ALL SELECT replay_lsn FROM pg_stat_replication) AS replicas",
 		},
 		Clock: "clock_timestamp()", ClockAfter: "(clock_timestamp() + CAST(? AS bigint) * INTERVAL '1 millisecond')",
+		TextForms: []string{
+			"SET LOCAL DateStyle = 'ISO, YMD'", "SET LOCAL TimeZone = 'UTC'", "SET LOCAL IntervalStyle = 'postgres'",
+			"SET LOCAL bytea_output = 'hex'", "SET LOCAL extra_float_digits = 1",
+		},
 		SchemaLock: "SELECT count(pg_advisory_xact_lock(x'64726f766572'::bigint))", // the number spells "drover"
 		TwoPhase:   twoPhase,
 	}

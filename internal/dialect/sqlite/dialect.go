@@ -33,7 +33,7 @@ func (Dialect) Syntax() sqltext.Syntax { return sqltext.SQLite }
 // Features returns what SQLite can do.
 func (Dialect) Features() dialect.Features {
 	return dialect.Features{
-		SingleWriter: true, RowComparison: true, Local: true, MaxParams: 32766,
+		SingleWriter: true, RowComparison: true, Local: true, LooseTypes: true, MaxParams: 32766,
 		Harden:     "PRAGMA wal_checkpoint(PASSIVE)", // which flushes the log before it reads it
 		Now:        "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '+00:00')",
 		Clock:      "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '+00:00')",

@@ -34,7 +34,7 @@ func (x *exporting) preview(ctx context.Context) error {
 	start := x.call.Now()
 	var err error
 	if p.rows, err = x.count(ctx); err != nil {
-		return x.failed(ctx, fmt.Errorf("count the matching rows: %w", err), 0, "")
+		return x.failed(ctx, fmt.Errorf("count the matching rows: %w", err), 0, "nothing was written")
 	}
 	p.counted = x.call.Now().Sub(start)
 	if limit := x.call.Limit(); limit > 0 {

@@ -46,14 +46,14 @@ func joined(t *testing.T, dir string) string {
 
 // TestExportProcess_KilledAndRunAgain kills a process that writes parts, at random, again and again. At the end each row is there once.
 func TestExportProcess_KilledAndRunAgain(t *testing.T) {
-	const rows, size = 1500, "5"
+	const rows, size = 600, "5"
 	each(t, func(t *testing.T, b *bench) {
 		b.events(t, rows)
 		whole, dir := filepath.Join(t.TempDir(), "whole.csv"), filepath.Join(t.TempDir(), "events")
 		b.mustExport(t, whole, "--table", "events", "--no-header")
 		args := []string{dir, "--table", "events", "--part-rows", size, "--no-header"}
 		for range 4 {
-			at := len(partsIn(t, dir)) + 1 + rand.IntN(40)
+			at := len(partsIn(t, dir)) + 1 + rand.IntN(20)
 			p := b.startExport(t, args...)
 			p.waitFor(t, "parts are there", func() bool { return len(partsIn(t, dir)) >= at })
 			if err := p.cmd.Process.Kill(); err != nil {
@@ -65,7 +65,7 @@ func TestExportProcess_KilledAndRunAgain(t *testing.T) {
 		}
 		p := b.startExport(t, args...)
 		last, code := p.wait(t)
-		if code != drover.ExitOK || !strings.HasPrefix(last, "Exported 1,500 rows to "+dir+" in 300 parts") || !strings.Contains(p.stderr.String(), "Going on behind events-") {
+		if code != drover.ExitOK || !strings.HasPrefix(last, "Exported 600 rows to "+dir+" in 120 parts") || !strings.Contains(p.stderr.String(), "Going on behind events-") {
 			t.Errorf("run again: exit code %d, %q\n%s", code, last, p.stderr.String())
 		}
 		if diff := cmp.Diff(readFile(t, whole), joined(t, dir)); diff != "" {
@@ -82,7 +82,7 @@ func TestExportProcess_KilledAndRunAgain(t *testing.T) {
 // TestExportProcess_StopsAndTellsHowToGoOn stops a process with a signal, and types what it advises.
 func TestExportProcess_StopsAndTellsHowToGoOn(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		const rows = 3000
+		const rows = 1000
 		b.events(t, rows)
 		dir := filepath.Join(t.TempDir(), "events")
 		p := b.startExport(t, dir, "--table", "events", "--part-rows", "10", "--no-header")
@@ -100,7 +100,7 @@ func TestExportProcess_StopsAndTellsHowToGoOn(t *testing.T) {
 		}
 		line, _, _ := strings.Cut(advice, "\n")
 		again := startProgram(t, []string{"DATABASE_URL=" + b.URL}, strings.Fields(line)[1:]...)
-		if last, code := again.wait(t); code != drover.ExitOK || !strings.HasPrefix(last, "Exported 3,000 rows to ") {
+		if last, code := again.wait(t); code != drover.ExitOK || !strings.HasPrefix(last, "Exported 1,000 rows to ") {
 			t.Errorf("exit code %d, %q\n%s", code, last, again.stderr.String())
 		}
 		if n := strings.Count(joined(t, dir), "\n"); n != rows {

@@ -403,3 +403,21 @@ func TestExport_Locked(t *testing.T) {
 		}
 	}
 }
+
+// TestExport_Completion offers tables, and the columns of the table.
+func TestExport_Completion(t *testing.T) {
+	b := newBench(t, testdb.Fresh(t, testdb.NameSQLite))
+	b.events(t, 1)
+	for args, want := range map[string]string{
+		"--table ev":                         "events\n",
+		"--table events --columns ":          "id\nstatus\n",
+		"--table events --columns id,st":     "id,status\n",
+		"--table nothing --columns ":         "",
+		"--table events --columns id,nothin": "",
+	} {
+		_, stdout, _ := b.shell(t, nil, append([]string{"__completeNoDesc", "export"}, strings.Split(args, " ")...)...)
+		if got, _, _ := strings.Cut(stdout, ":"); got != want {
+			t.Errorf("%s: %q, want %q", args, got, want)
+		}
+	}
+}

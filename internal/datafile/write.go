@@ -82,13 +82,12 @@ type Writer struct {
 	encoder encoder
 	blocks  *blocks
 	packer  io.Closer // nil where the bytes are not compressed
-	options WriteOptions
 	closed  bool
 }
 
 // NewWriter returns a writer of rows with these columns, which o has been checked for.
 func NewWriter(out io.Writer, columns []Column, o WriteOptions) (*Writer, error) {
-	w := &Writer{options: o}
+	w := &Writer{}
 	packed, packer, err := pack(out, o.Compression)
 	if err != nil {
 		return nil, err
@@ -135,17 +134,6 @@ func (w *Writer) Row(fields []Field) error {
 		return err
 	}
 	return w.blocks.flush()
-}
-
-// TakesCopy reports whether the rows are CSV as PostgreSQL writes it without a text of NULL, with [Writer.Comma] between two fields.
-func (w *Writer) TakesCopy() bool { return w.options.Format == CSV && w.options.Null == "" }
-
-// Comma is what stands between two fields.
-func (w *Writer) Comma() byte { return w.options.comma() }
-
-// Write writes bytes that are rows of the format already, as a database writes them.
-func (w *Writer) Write(p []byte) (int, error) {
-	return w.blocks.Write(p)
 }
 
 // Close ends the file and waits until all is written. It closes nothing below.

@@ -1,6 +1,8 @@
 package datafile
 
 import (
+	"bytes"
+
 	"github.com/drover-dev/drover/internal/dialect"
 )
 
@@ -68,13 +70,15 @@ func (e *csvEncoder) field(out, text []byte) []byte {
 		return append(out, text...)
 	}
 	out = append(out, '"')
-	for _, c := range text {
-		if c == '"' {
-			out = append(out, '"')
+	for {
+		at := bytes.IndexByte(text, '"')
+		if at < 0 {
+			break
 		}
-		out = append(out, c)
+		out = append(append(out, text[:at+1]...), '"')
+		text = text[at+1:]
 	}
-	return append(out, '"')
+	return append(append(out, text...), '"')
 }
 
 // quotes reports whether a field must be quoted. A line of \. alone is the end of the data for PostgreSQL before version 18.

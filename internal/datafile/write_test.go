@@ -189,7 +189,9 @@ func TestWriter_Parquet(t *testing.T) {
 	nulls[0] = int64(2)
 	file := written(t, columns, WriteOptions{Format: Parquet},
 		[]driver.Value{
-			int64(-1), uint64(1 << 63), []byte("-1.50"), []byte("12345678901234.5678"), []byte("-1.5"), []byte("2.5"), 0.5, 2.25, int64(1), "text", []byte{1, 2}, []byte("1969-12-31"),
+			int64(-1), uint64(1 << 63), []byte("-1.50"), []byte("12345678901234.5678"), []byte("-1.5"), []byte("2.5"), 0.5, 2.25, int64(1), "text",
+			[]byte{1, 2},
+			[]byte("1969-12-31"),
 			[]byte("00:00:01.5"), []byte("2026-01-02 03:04:05.000006"), []byte("0123456789abcdef"), `{"a":1}`,
 		}, nulls)
 	f, err := parquet.OpenFile(bytes.NewReader(file), int64(len(file)))

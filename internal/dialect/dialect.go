@@ -107,7 +107,7 @@ type Features struct {
 	// LooseTypes: a column holds values of any type, whatever its own is (SQLite).
 	LooseTypes bool
 	// TextForms are statements that make the rest of a transaction give the texts of values in forms that no setting of the session changes: dates
-	// in ISO 8601 and UTC, all digits of a number. Where there is one, results come as text, and COPY writes files of them (PostgreSQL).
+	// in ISO 8601 and UTC, all digits of a number. Where there are some, rows can be read as text (PostgreSQL).
 	TextForms []string
 	// Meters are queries that tell how busy the database is.
 	Meters Meters

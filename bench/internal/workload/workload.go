@@ -30,6 +30,8 @@ type Options struct {
 	// LoadRate is how many transactions pgbench begins in a second, and LoadTime how long it runs with nothing beside it.
 	LoadRate int
 	LoadTime time.Duration
+	// ExportRows are the rows that are written to files, and ExportRounds how often.
+	ExportRows, ExportRounds int
 	// StartRounds is how often each command line is started.
 	StartRounds int
 	// Module is the folder of the module that the program is built from.
@@ -67,7 +69,7 @@ func Short(ctx context.Context, h *harness.Harness, o Options) error {
 
 // Long measures what takes seconds, on every database, and the start of the program.
 func Long(ctx context.Context, h *harness.Harness, o Options) error {
-	if err := run(ctx, h, o, []workload{{"purge", purges}, {"engine", engines}, {"growth", growth}, {"load", loads}, {"kills", kills}}); err != nil {
+	if err := run(ctx, h, o, []workload{{"purge", purges}, {"engine", engines}, {"export", exports}, {"growth", growth}, {"load", loads}, {"kills", kills}}); err != nil {
 		return err
 	}
 	return start(ctx, h, o)

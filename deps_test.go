@@ -1,3 +1,0 @@
-package drover_test
-
-import _ "github.com/rogpeppe/go-internal/testscript"

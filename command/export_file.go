@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -26,7 +27,7 @@ func (x *exporting) one(ctx context.Context) error {
 	begun := x.call.Now()
 	if x.file == stdoutName {
 		sum := datafile.NewSum(x.call.Out())
-		written, err := x.rows(ctx, sum, rowfile.Range{Limit: x.call.Limit()}, x.progress(0))
+		written, err := x.whole(ctx, sum)
 		if err != nil {
 			return x.failed(ctx, err, written.Rows, "what was written before is on the standard output")
 		}
@@ -38,9 +39,7 @@ func (x *exporting) one(ctx context.Context) error {
 		return x.fileError(err)
 	}
 	defer func() { _ = file.Abort() }() // which does nothing when it was committed
-	stoppable, release := x.stopAtOnce(ctx)
-	written, err := x.rows(stoppable, file, rowfile.Range{Limit: x.call.Limit()}, x.progress(0))
-	release()
+	written, err := x.whole(ctx, file)
 	if err != nil {
 		return x.failed(ctx, err, written.Rows, "the unfinished file is removed")
 	}
@@ -50,21 +49,20 @@ func (x *exporting) one(ctx context.Context) error {
 	return x.finished(exported{rows: written.Rows, bytes: file.Bytes(), sha256: file.SHA256(), took: x.call.Now().Sub(begun)})
 }
 
-// stopAtOnce ends the returned context when the command should end by itself: of one file nothing can be kept.
-func (x *exporting) stopAtOnce(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(ctx)
+// whole writes all rows, until the command should end by itself: of one file nothing can be kept.
+func (x *exporting) whole(ctx context.Context, out io.Writer) (rowfile.Written, error) {
+	stoppable, cancel := context.WithCancel(ctx)
 	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	defer cancel()
 	waiting.Go(func() {
 		select {
 		case <-x.call.Stopping():
 			cancel()
-		case <-ctx.Done():
+		case <-stoppable.Done():
 		}
 	})
-	return ctx, func() {
-		cancel()
-		waiting.Wait()
-	}
+	return x.rows(stoppable, out, rowfile.Range{Limit: x.call.Limit()}, x.progress(0))
 }
 
 // progress shows the rows as they are written.
@@ -80,7 +78,7 @@ func (x *exporting) progress(done int64) func(int64) {
 }
 
 // rows writes the rows of a range in one snapshot, and ends the file's format. An error of the file is a [*rowfile.FileError].
-func (x *exporting) rows(ctx context.Context, out interface{ Write(p []byte) (int, error) }, r rowfile.Range, count func(int64)) (written rowfile.Written, err error) {
+func (x *exporting) rows(ctx context.Context, out io.Writer, r rowfile.Range, count func(int64)) (written rowfile.Written, err error) {
 	w, err := datafile.NewWriter(out, x.source.Columns(), x.write)
 	if err != nil {
 		return written, &rowfile.FileError{Err: err}

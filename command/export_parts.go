@@ -48,7 +48,7 @@ func (x *exporting) prefix() string {
 // manifest is what the folder holds when it is complete, but for the parts.
 func (x *exporting) manifest() datafile.Manifest {
 	m := datafile.Manifest{
-		Version: 1, Database: x.conn.Address(), Table: x.table.FullName(), Where: x.given, Limit: x.call.Limit(), Key: x.key.Columns,
+		Database: x.conn.Address(), Table: x.table.FullName(), Where: x.given, Limit: x.call.Limit(), Key: x.key.Columns,
 		Format: x.write.Format, Compression: x.write.Compression, Null: x.o.null, PartRows: x.o.partRows,
 	}
 	if x.write.Format == datafile.CSV {

@@ -7,16 +7,16 @@
 //
 //	NULL            nothing between two commas; an empty text is quoted: ""
 //	integer         digits
-//	decimal         as the database spells it: 1.50
+//	decimal         as the database spells it: 1.50; SQLite's with the zeros that the declared scale asks for
 //	float           the shortest text that reads back as the same number; NaN, Infinity, -Infinity
-//	boolean         t or f; on reading also true, false, 1 and 0
+//	boolean         t or f, of a tinyint(1) of MySQL too where it holds 1 or 0; on reading also true, false, 1 and 0
 //	text, JSON      itself, quoted where it holds a comma, a quote, an end of line, or is the NULL text
 //	bytes           \x and hexadecimal digits
 //	date, time      2026-01-02, 15:04:05.123456
-//	date and time   2026-01-02 15:04:05.123456, in UTC; with +00 behind it where the column has a zone
+//	date and time   2026-01-02 15:04:05.123456, in UTC; with +00 behind it where the column has a zone, in SQLite where the stored text has one
 //	UUID            36 characters in lower case
 //
-// Lines end with a single line feed. JSON Lines holds an object for each row: numbers for numbers, true and false, null, JSON as it is, and
+// Lines end with a single line feed. In a file of one column a NULL is an empty line. JSON Lines holds an object for each row: numbers for numbers, true and false, null, JSON as it is, and
 // strings in the forms above for the rest. Parquet holds the types of its own that come nearest.
 package datafile
 

@@ -81,7 +81,7 @@ func (m *Manifest) Differences(other *Manifest) (all []string) {
 	for i := range a.NumField() {
 		name, _, _ := strings.Cut(a.Type().Field(i).Tag.Get("json"), ",")
 		switch name {
-		case "through", "parts", "complete":
+		case "version", "through", "parts", "complete":
 			continue
 		}
 		x, y := a.Field(i).Interface(), b.Field(i).Interface()

@@ -1,6 +1,6 @@
 // Package rowfile writes rows of a table to a file, in the order of a key and in constant memory.
 //
-//	s, err := rowfile.New(conn, table, keys, columns, where)
+//	s, err := rowfile.New(conn, table, key, columns, where)
 //	…
 //	err = s.Snapshot(ctx, func(ctx context.Context) error {       // one state of the database
 //		written, err = s.Write(ctx, w, rowfile.Range{}, counted)

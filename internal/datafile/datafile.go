@@ -1,5 +1,5 @@
-// Package datafile reads and writes rows in files: CSV, JSON Lines and Parquet, the first two plain or compressed with gzip or zstd. The commands
-// import and export share it, so that what one writes the other reads back as the same values.
+// Package datafile writes rows to files: CSV, JSON Lines and Parquet, the first two plain or compressed with gzip or zstd. The command export and
+// the archive of purge share it, so that the same values have the same text in both.
 //
 // # The text of a value
 //
@@ -9,7 +9,7 @@
 //	integer         digits
 //	decimal         as the database spells it: 1.50; SQLite's with the zeros that the declared scale asks for
 //	float           the shortest text that reads back as the same number; NaN, Infinity, -Infinity
-//	boolean         t or f, of a tinyint(1) of MySQL too where it holds 1 or 0; on reading also true, false, 1 and 0
+//	boolean         t or f, of a tinyint(1) of MySQL too where it holds 1 or 0
 //	text, JSON      itself, quoted where it holds a comma, a quote, an end of line, or is the NULL text
 //	bytes           \x and hexadecimal digits
 //	date, time      2026-01-02, 15:04:05.123456

@@ -421,3 +421,31 @@ func TestExport_Completion(t *testing.T) {
 		}
 	}
 }
+
+// TestExport_Replica writes the rows of a server on which nothing can be written, with a password that must not be kept anywhere.
+func TestExport_Replica(t *testing.T) {
+	for name, start := range map[string]func(testing.TB, ...testdb.Option) *testdb.Server{
+		testdb.NamePostgres: testdb.NewPostgres, testdb.NameMariaDB: testdb.NewMariaDB,
+	} {
+		t.Run(name, func(t *testing.T) {
+			primary := start(t)
+			b := newBench(t, primary.Database(t))
+			b.events(t, 10)
+			standby := primary.NewStandby(t)
+			standby.CatchUp(t)
+			dir := t.TempDir()
+			for _, args := range [][]string{{filepath.Join(dir, "events.csv")}, {filepath.Join(dir, "events"), "--part-rows", "4"}} {
+				res, err := newApp().CallWith(t.Context(), drover.CallOptions{Environ: []string{}}, "export", append(args, "--table", "events", "--database", standby.Replica(b.Database).URL)...)
+				if err != nil || strings.Contains(res.Stdout+res.Stderr, testdb.Password) {
+					t.Errorf("error %v, output\n%s%s", err, res.Stdout, res.Stderr)
+				}
+			}
+			if n := strings.Count(readFile(t, dir, "events.csv"), "\n"); n != 11 {
+				t.Errorf("%d lines", n)
+			}
+			if manifest := readFile(t, dir, "events", "manifest.json"); !strings.Contains(manifest, `"complete": true`) || strings.Contains(manifest, testdb.Password) {
+				t.Errorf("manifest %s", manifest)
+			}
+		})
+	}
+}

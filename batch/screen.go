@@ -25,6 +25,7 @@ type Screen struct {
 	progress *drover.Progress
 	earlier  int64 // rows that events count and that belong to phases before the one that is shown
 	aside    int64
+	retries  int64
 }
 
 // NewScreen makes the screen of a run; verb is what becomes of the rows.
@@ -52,6 +53,14 @@ func (s *Screen) Begin(p *Plan) { s.planned = p }
 
 // Observe shows an event.
 func (s *Screen) Observe(e Event) {
+	switch e.Type {
+	case EventRetry:
+		s.retries++
+		s.fact("retries", drover.Count(s.retries))
+	case EventQuarantined:
+		s.aside++
+		s.fact("errors", drover.Count(s.aside))
+	}
 	if s.call.JSONOutput() {
 		s.observeJSON(e)
 		return
@@ -82,9 +91,7 @@ func (s *Screen) Observe(e Event) {
 	case EventSplit:
 		c.Warning("batch %d%s: %v; it is cut in halves to find the bad row", e.Batch, e.Range, firstLine(e.Err))
 	case EventQuarantined:
-		s.aside++
 		c.Warning("row %s quarantined: %v", e.Key, firstLine(e.Err))
-		s.fact("errors", drover.Count(s.aside))
 	case EventThrottled:
 		s.pause(e.Text)
 	case EventContinued:
@@ -143,7 +150,7 @@ func (s *Screen) start(e Event) {
 		o.Label += ", " + e.Phase
 	}
 	s.progress = s.call.Progress(o)
-	s.fact("retries", "0")
+	s.fact("retries", drover.Count(s.retries))
 }
 
 func (s *Screen) fact(name, value string) {

@@ -158,8 +158,8 @@ func TestPurge_ArchiveOfRetriedBatches(t *testing.T) {
 		b.events(t, 300)
 		m.do = func() error { return fault[b.Name] }
 		file := filepath.Join(t.TempDir(), "events.jsonl.gz")
-		res := b.mustCall(t, "--table", "events", "--where", "status = 'done'", "--no-input", "--batch-size", "10", "--archive-to", file)
-		if diff := cmp.Diff(thirds(300), archived(t, file)); diff != "" || !strings.Contains(res.Stderr, "1 retried") {
+		res := b.mustCall(t, "--table", "events", "--where", "status = 'done'", "--no-input", "--batch-size", "10", "--archive-to", file, "--json")
+		if diff := cmp.Diff(thirds(300), archived(t, file)); diff != "" || !strings.Contains(res.Stdout, `"type":"retry"`) || !strings.Contains(res.Stderr, `"retries":"1"`) {
 			t.Errorf("-want +got:\n%s\n%s", diff, res.Stderr)
 		}
 	})

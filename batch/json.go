@@ -186,7 +186,7 @@ func (s *Screen) observeJSON(e Event) {
 	}
 	s.call.JSON(line)
 	switch e.Type {
-	case EventStarted, EventResumed:
+	case EventStarted, EventResumed, EventPhase:
 		s.start(e)
 	case EventThrottled:
 		s.pause(e.Text)

@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"encoding/json"
 	"errors"
 	"regexp"
 	"strings"
@@ -34,6 +35,34 @@ func TestCopy_ProgressOfEachPhase(t *testing.T) {
 	delete(last, "copy items, copy") // which the rate may not have slowed down yet
 	if diff := cmp.Diff(map[string]string{"copy items, verify": "60", "copy items, delete": "60"}, last); diff != "" {
 		t.Errorf("the last line of each phase (-want +got):\n%s\n%s", diff, res.Stderr)
+	}
+}
+
+// TestCopy_ProgressOfEachPhaseInJSON reads the same from the documents.
+func TestCopy_ProgressOfEachPhaseInJSON(t *testing.T) {
+	p := newTwoPlaces(t, testdb.NameSQLite, testdb.NameSQLite)
+	p.items(t, 60)
+	o := drover.CallOptions{Databases: []*db.DB{p.a.conn, p.b.conn}}
+	res, err := newApp().CallWith(t.Context(), o, "copy", append(copyItems(), "--batch-size", "5", "--json", "--move")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := map[string][2]int64{} // of each phase
+	for line := range strings.Lines(res.Stderr) {
+		var d struct {
+			Type, Label string
+			Done, Total int64
+		}
+		if err := json.Unmarshal([]byte(line), &d); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		if d.Type == "progress" {
+			last[d.Label] = [2]int64{d.Done, d.Total}
+		}
+	}
+	want := map[string][2]int64{"copy items, copy": {60, 60}, "copy items, verify": {60, 60}, "copy items, delete": {60, 60}}
+	if diff := cmp.Diff(want, last); diff != "" {
+		t.Errorf("-want +got:\n%s\n%s", diff, res.Stderr)
 	}
 }
 

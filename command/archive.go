@@ -106,7 +106,7 @@ func (a *archive) open(isNew bool, done int64) (err error) {
 			a.file = nil
 		}
 	}()
-	if err := lockFile(a.file); err != nil {
+	if err := datafile.Lock(a.file); err != nil { // a runner that was believed dead must not write to it any more
 		return drover.Exit(drover.ExitLocked, "another process writes to the archive %s: %w", a.path, err).
 			Try("wait until it has ended, or end it, and run the same command again")
 	}
@@ -119,22 +119,16 @@ func (a *archive) open(isNew bool, done int64) (err error) {
 	}
 	a.committed = mark{done, length}
 	a.written = a.committed
-	return a.syncFolder()
+	if err := datafile.SyncFolder(filepath.Dir(a.path)); err != nil {
+		return fmt.Errorf("sync the folder of the archive: %w", err)
+	}
+	return nil
 }
 
 func (a *archive) lost(have, done int64) error {
 	return drover.Exit(drover.ExitRefused, "the run has deleted %s, and the archive %s holds %s of them; nothing more was deleted", term.Counted(done, "row"), a.path, drover.Count(have)).
 		Try("put the file back, and run the same command again").
 		Try("or cancel the run, and purge the rest to another file")
-}
-
-// syncFolder makes the file's name survive a crash of the machine.
-func (a *archive) syncFolder() error {
-	folder, err := os.Open(filepath.Dir(a.path))
-	if err != nil {
-		return fmt.Errorf("sync the folder of the archive: %w", err)
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }
 
 // add writes the rows of a batch behind those of the done rows that are committed, and returns when they are on the disk.

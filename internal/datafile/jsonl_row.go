@@ -1,15 +1,10 @@
 package datafile
 
 import (
-	"bytes"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"github.com/drover-dev/drover/internal/dialect"
 )
@@ -30,13 +25,16 @@ type JSONValue struct {
 
 // AppendJSONRow appends a row as one line. What JSON cannot say, as text that is no UTF-8, is an error that names the column.
 func AppendJSONRow(buf []byte, columns []JSONColumn, values []JSONValue) (_ []byte, err error) {
-	buf = append(buf, '{')
+	before := byte('{')
+	text := make([]byte, 0, 64) // an empty one is not NULL
 	for i, c := range columns {
-		if i > 0 {
-			buf = append(buf, ',')
-		}
-		if buf, err = appendUTF8(buf, c.Name); err == nil {
-			buf, err = c.append(append(buf, ':'), values[i])
+		buf = append(buf, before)
+		before = ','
+		if buf, err = appendJSONField(buf, Field{Text: []byte(c.Name), Class: dialect.Text}); err == nil {
+			var f Field
+			if f, err = c.field(text[:0], values[i]); err == nil {
+				buf, err = appendJSONField(append(buf, ':'), f)
+			}
 		}
 		if err != nil {
 			return nil, fmt.Errorf("column %s: %w", c.Name, err)
@@ -45,49 +43,29 @@ func AppendJSONRow(buf []byte, columns []JSONColumn, values []JSONValue) (_ []by
 	return append(buf, '}', '\n'), nil
 }
 
-func (c JSONColumn) append(buf []byte, value JSONValue) ([]byte, error) {
+// field is the text form of a value, appended to text.
+func (c JSONColumn) field(text []byte, value JSONValue) (Field, error) {
 	switch v := value.Value.(type) {
 	case nil:
-		return append(buf, "null"...), nil
+		return Field{}, nil
 	case bool:
-		return strconv.AppendBool(buf, v), nil
+		return Field{appendBool(text, v), dialect.Boolean}, nil
 	case int64:
-		return strconv.AppendInt(buf, v, 10), nil
+		return Field{strconv.AppendInt(text, v, 10), dialect.Integer}, nil
 	case uint64:
-		return strconv.AppendUint(buf, v, 10), nil
+		return Field{strconv.AppendUint(text, v, 10), dialect.Integer}, nil
 	case float64:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return append(appendFloat(append(buf, '"'), v, c.Single), '"'), nil
-		}
-		return appendFloat(buf, v, c.Single), nil
+		return Field{appendFloat(text, v, c.Single), dialect.Float}, nil
 	case []byte:
-		return append(hex.AppendEncode(append(buf, `"\\x`...), v), '"'), nil
+		return Field{appendBytes(text, v), dialect.Bytes}, nil
 	case time.Time:
-		buf = v.UTC().AppendFormat(append(buf, '"'), "2006-01-02 15:04:05.999999999")
-		if c.Zoned {
-			buf = append(buf, "+00"...)
-		}
-		return append(buf, '"'), nil
+		return Field{appendZone(v.UTC().AppendFormat(text, instantForm), c.Zoned), dialect.Timestamp}, nil
 	case string:
-		switch {
-		case value.Class == dialect.Decimal && json.Valid([]byte(v)):
-			return append(buf, v...), nil
-		case value.Class == dialect.JSON:
-			var line bytes.Buffer // documents are kept with their ends of line by some databases
-			if err := json.Compact(&line, []byte(v)); err != nil {
-				return nil, err
-			}
-			return append(buf, line.Bytes()...), nil
+		text = append(text, v...)
+		if value.Class == dialect.Decimal && !json.Valid(text) {
+			return Field{text, dialect.Text}, nil
 		}
-		return appendUTF8(buf, v)
+		return Field{text, value.Class}, nil
 	}
-	return nil, fmt.Errorf("a %T has no form in JSON", value.Value)
-}
-
-// appendUTF8 appends a string, which must be UTF-8: nothing is replaced.
-func appendUTF8(buf []byte, text string) ([]byte, error) {
-	if !utf8.ValidString(text) {
-		return nil, errors.New("the text is not UTF-8")
-	}
-	return appendJSONText(buf, []byte(text)), nil
+	return Field{}, fmt.Errorf("a %T has no form in JSON", value.Value)
 }

@@ -8,8 +8,9 @@ import (
 	"syscall"
 )
 
-// lock takes the lock of an open file or folder, which the kernel gives back when the file is closed, or the process ends in whatever way.
-func lock(f *os.File) error {
+// Lock takes the lock of an open file or folder for this process alone: it is [ErrLocked] where another one has it.
+// The kernel gives it back when the file is closed, or the process ends in whatever way.
+func Lock(f *os.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {

@@ -18,18 +18,14 @@ func (c Compression) Pack(lines []byte) ([]byte, error) {
 		return lines, nil
 	}
 	var packed bytes.Buffer
-	var w io.WriteCloser = gzip.NewWriter(&packed)
-	if c == Zstd {
-		encoder, err := zstd.NewWriter(&packed, zstd.WithEncoderConcurrency(1))
-		if err != nil {
-			return nil, err
-		}
-		w = encoder
+	w, end, err := pack(&packed, c)
+	if err != nil {
+		return nil, err
 	}
 	if _, err := w.Write(lines); err != nil {
 		return nil, err
 	}
-	err := w.Close()
+	err = end.Close()
 	return packed.Bytes(), err
 }
 

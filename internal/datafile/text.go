@@ -48,6 +48,9 @@ func (t *Texts) Row(values []driver.Value) ([]Field, error) {
 // appendText appends the text of a value. Values of another type than their column's are written as what they are.
 func appendText(buf []byte, c *Column, value driver.Value) ([]byte, dialect.Class, error) {
 	typ := &c.Type
+	if blob, ok := value.([]byte); ok && c.Loose && (typ.Class == dialect.Decimal || typ.Class == dialect.Float) {
+		return appendBytes(buf, blob), dialect.Bytes, nil // which other databases spell their numbers in
+	}
 	switch typ.Class {
 	case dialect.Integer:
 		if n, ok := value.(int64); ok {

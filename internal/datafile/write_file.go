@@ -90,7 +90,7 @@ func lockedTemp(name string) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := lock(f); err != nil {
+		if err := Lock(f); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
 		ours, err := f.Stat()
@@ -163,7 +163,7 @@ func LockFolder(name string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := lock(folder); err != nil {
+	if err := Lock(folder); err != nil {
 		return nil, errors.Join(err, folder.Close())
 	}
 	return folder, nil

@@ -24,23 +24,11 @@ func newJSONEncoder(columns []Column) *jsonEncoder {
 	return e
 }
 
-func (e *jsonEncoder) row(b *blocks, fields []Field) error {
+func (e *jsonEncoder) row(b *blocks, fields []Field) (err error) {
 	out := b.buf
 	for i, f := range fields {
-		out = append(out, e.names[i]...)
-		switch {
-		case f.Text == nil:
-			out = append(out, "null"...)
-		case f.Class == dialect.Boolean:
-			out = appendJSONBool(out, f.Text)
-		case f.Class == dialect.JSON:
-			out = appendJSON(out, f.Text)
-		case isNumber(f):
-			out = append(out, f.Text...)
-		case !utf8.Valid(f.Text):
-			return fmt.Errorf("column %d is not in UTF-8, which JSON is: %.40q", i+1, f.Text)
-		default:
-			out = appendJSONText(out, f.Text)
+		if out, err = appendJSONField(append(out, e.names[i]...), f); err != nil {
+			return fmt.Errorf("column %d: %w", i+1, err)
 		}
 	}
 	b.buf = append(out, '}', '\n')
@@ -49,12 +37,29 @@ func (e *jsonEncoder) row(b *blocks, fields []Field) error {
 
 func (e *jsonEncoder) end() error { return nil }
 
+// appendJSONField appends a value. Text that is not UTF-8, which JSON is, is an error; nothing is replaced.
+func appendJSONField(out []byte, f Field) ([]byte, error) {
+	switch {
+	case f.Text == nil:
+		return append(out, "null"...), nil
+	case f.Class == dialect.Boolean:
+		return appendJSONBool(out, f.Text), nil
+	case isNumber(f):
+		return append(out, f.Text...), nil
+	case !utf8.Valid(f.Text):
+		return nil, fmt.Errorf("%.40q is not in UTF-8, which JSON is", f.Text)
+	case f.Class == dialect.JSON && json.Valid(f.Text):
+		return appendJSON(out, f.Text), nil
+	}
+	return appendJSONText(out, f.Text), nil // JSON that is none, too, of a database that does not look
+}
+
 // isNumber reports whether a value is a number of JSON, which NaN and infinity are not.
 func isNumber(f Field) bool {
 	switch f.Class {
 	case dialect.Integer, dialect.Decimal, dialect.Float:
-		last := f.Text[len(f.Text)-1]
-		return '0' <= last && last <= '9'
+		last := len(f.Text) - 1
+		return last >= 0 && '0' <= f.Text[last] && f.Text[last] <= '9'
 	}
 	return false
 }
@@ -66,11 +71,8 @@ func appendJSONBool(out, text []byte) []byte {
 	return append(out, "false"...)
 }
 
-// appendJSON appends JSON on one line. What is none, in a database that does not look, becomes a string.
+// appendJSON appends JSON, which is valid, on one line.
 func appendJSON(out, text []byte) []byte {
-	if !json.Valid(text) {
-		return appendJSONText(out, bytes.ToValidUTF8(text, []byte("\uFFFD")))
-	}
 	if bytes.IndexByte(text, '\n') < 0 && bytes.IndexByte(text, '\r') < 0 {
 		return append(out, text...)
 	}

@@ -65,6 +65,8 @@ func TestTexts_Forms(t *testing.T) {
 		{"flag that is none", typed(dialect.Type{Class: dialect.Integer, Flag: true}), int64(5), "5", dialect.Integer},
 		{"boolean", class(dialect.Boolean), int64(0), "f", dialect.Boolean},
 		{"boolean that is none", class(dialect.Boolean), int64(2), "2", dialect.Integer},
+		{"empty bytes in a decimal column", loose(dialect.Type{Class: dialect.Decimal, Scale: 2}), []byte{}, `\x`, dialect.Bytes},
+		{"bytes in a float column", loose(dialect.Type{Class: dialect.Float}), []byte("1.5"), `\x312e35`, dialect.Bytes},
 		{"decimal as it is", typed(dialect.Type{Class: dialect.Decimal, Scale: 2}), []byte("1.50"), "1.50", dialect.Decimal},
 		{"decimal of a binary number", typed(dialect.Type{Class: dialect.Decimal, Scale: 2}), 1.5, "1.50", dialect.Decimal},
 		{"decimal of an integer", typed(dialect.Type{Class: dialect.Decimal, Scale: 2}), int64(7), "7.00", dialect.Decimal},
@@ -170,6 +172,33 @@ func TestWriter_JSONL(t *testing.T) {
 	}
 	if err := w.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestJSON_NothingIsReplaced writes what is no JSON: text that is not UTF-8 is an error, whatever its column is said to hold, and a word among numbers
+// is a string.
+func TestJSON_NothingIsReplaced(t *testing.T) {
+	for _, class := range []dialect.Class{dialect.Text, dialect.JSON} {
+		for _, text := range []string{"a\xffb", "[\"a\xffb\"]"} {
+			if line, err := AppendJSONRow(nil, []JSONColumn{{Name: "c"}}, []JSONValue{{class, text}}); err == nil {
+				t.Errorf("%s %q: %s", class, text, line)
+			}
+			w, err := NewWriter(io.Discard, []Column{col("c", class)}, WriteOptions{Format: JSONL})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Row([]Field{{[]byte(text), class}}); err == nil {
+				t.Errorf("%s %q was written", class, text)
+			}
+			if err := w.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	columns := []JSONColumn{{Name: "n"}, {Name: "doc"}, {Name: "empty"}}
+	line, err := AppendJSONRow(nil, columns, []JSONValue{{dialect.Decimal, "abc1"}, {dialect.JSON, "{"}, {dialect.Text, ""}})
+	if want := `{"n":"abc1","doc":"{","empty":""}` + "\n"; err != nil || string(line) != want {
+		t.Errorf("%s, %v, want %s", line, err, want)
 	}
 }
 

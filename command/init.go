@@ -72,6 +72,9 @@ func printTables(c *drover.Call) error {
 	return nil
 }
 
+// decisionTable is the table of package db's own, beside those of the runs.
+const decisionTable = "drover_decisions"
+
 func makeTables(ctx context.Context, c *drover.Call) error {
 	changed, err := runstore.New(c.DB()).Init(ctx)
 	decisions := false
@@ -92,10 +95,10 @@ func makeTables(ctx context.Context, c *drover.Call) error {
 	}
 	var made []string
 	if changed {
-		made = []string{"drover_runs", "drover_shards", "drover_quarantine", "drover_undo", "drover_events", "drover_schema"}
+		made = runstore.Tables()
 	}
 	if decisions {
-		made = append(made, "drover_decisions")
+		made = append(made, decisionTable)
 	}
 	switch last := len(made) - 1; last {
 	case -1:

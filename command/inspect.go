@@ -26,8 +26,9 @@ func Inspect() *drover.Command {
 		Name: "inspect", Short: "Print Go structs for the tables of a database",
 		Long: `Print a Go file with a struct for each TABLE, or for all tables but drover's own, with the tags that package table reads.
 
-A column that can be NULL is a pointer. Decimals, times of day, UUIDs and types that only one kind of database knows are strings. A text column that cannot be
-NULL and has a length gets a tag validate. --json prints what the database says about the tables: columns, keys, foreign keys, triggers.`,
+A column that can be NULL is a pointer. Decimals, times of day, UUIDs and types that only one kind of database knows
+are strings. A text column that cannot be NULL and has a length gets a tag validate. --json prints what the database
+says about the tables: columns, keys, foreign keys, triggers.`,
 		Example: `drover inspect > tables.go
 drover inspect users orders --package app
 drover inspect --tags gorm --schema sales`,
@@ -46,12 +47,12 @@ drover inspect --tags gorm --schema sales`,
 			case schema != "" && len(c.Args()) > 0:
 				return drover.Exit(drover.ExitUsage, "--schema and a TABLE exclude each other").Try("write the table as %s.TABLE", schema)
 			}
-			tables, err := inspected(ctx, c, schema)
+			tables, every, err := inspected(ctx, c, schema)
 			if err != nil {
 				return err
 			}
 			if c.JSONOutput() {
-				return inspectJSON(ctx, c, tables)
+				return inspectJSON(ctx, c, tables, every)
 			}
 			source, err := model.Source(o, c.DB().Dialect(), tables)
 			if err != nil {
@@ -72,48 +73,77 @@ drover inspect --tags gorm --schema sales`,
 	}
 }
 
-// inspected describes the tables that were asked for.
-func inspected(ctx context.Context, c *drover.Call, schema string) ([]model.Table, error) {
-	names, all := c.Args(), len(c.Args()) == 0
-	if all {
-		var err error
-		if names, err = quotedTables(ctx, c.DB()); err != nil {
-			return nil, err
-		}
+// inspected describes the tables that were asked for; every is nil, or all tables where they had to be read for that.
+func inspected(ctx context.Context, c *drover.Call, schema string) (tables, every []model.Table, err error) {
+	if len(c.Args()) > 0 {
+		tables, err = namedTables(ctx, c)
+		return tables, nil, err
 	}
+	if every, err = everyTable(ctx, c.DB()); err != nil {
+		return nil, nil, err
+	}
+	own := ownTables()
+	tables = slices.DeleteFunc(slices.Clone(every), func(t model.Table) bool {
+		return slices.Contains(own, t.Name) || schema != "" && t.Schema != schema
+	})
+	switch {
+	case len(tables) > 0:
+		return tables, every, nil
+	case schema != "":
+		return nil, nil, drover.Exit(drover.ExitUsage, "no tables of a schema %q in database %q (%s)", schema, c.DB().Alias(), c.DB().Address())
+	}
+	return nil, nil, drover.Exit(drover.ExitUsage, "database %q (%s) has no tables", c.DB().Alias(), c.DB().Address()).
+		Try("--database ALIAS chooses another one")
+}
+
+// namedTables describes the tables of the arguments.
+func namedTables(ctx context.Context, c *drover.Call) ([]model.Table, error) {
 	var tables []model.Table
-	for _, name := range names {
-		found, err := c.DB().Dialect().Table(ctx, c.DB(), name)
+	for _, name := range c.Args() {
+		t, err := c.DB().Dialect().Table(ctx, c.DB(), name)
 		switch {
-		case errors.Is(err, dialect.ErrNoTable) && all:
-			continue // dropped meanwhile
 		case errors.Is(err, dialect.ErrNoTable):
 			return nil, newTarget(c, c.DB(), name, "").noTable(ctx)
 		case err != nil && db.KindOf(err) == db.ErrUnknown:
 			return nil, drover.Exit(drover.ExitUsage, "%w", err)
 		case err != nil:
 			return nil, err
-		case all && slices.Contains(ownTables(), found.Name), schema != "" && found.Schema != schema:
-			continue
 		}
-		called := found.Name
-		if found.Schema != "" && strings.Contains(name, ".") {
-			called = found.FullName()
-		}
-		tables = append(tables, model.Table{Table: found, Called: called})
-	}
-	if len(tables) == 0 && schema != "" {
-		return nil, drover.Exit(drover.ExitUsage, "no tables of a schema %q in database %q (%s)", schema, c.DB().Alias(), c.DB().Address())
-	}
-	if len(tables) == 0 {
-		return nil, drover.Exit(drover.ExitUsage, "database %q (%s) has no tables", c.DB().Alias(), c.DB().Address()).
-			Try("--database ALIAS chooses another one")
+		tables = append(tables, modelTable(t, name))
 	}
 	return tables, nil
 }
 
+// everyTable describes all tables.
+func everyTable(ctx context.Context, conn *db.DB) ([]model.Table, error) {
+	names, err := quotedTables(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	var tables []model.Table
+	for _, name := range names {
+		t, err := conn.Dialect().Table(ctx, conn, name)
+		if errors.Is(err, dialect.ErrNoTable) {
+			continue // dropped meanwhile
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read table %s: %w", name, err)
+		}
+		tables = append(tables, modelTable(t, name))
+	}
+	return tables, nil
+}
+
+// modelTable is a table that the program calls as it was named: with its schema where that was.
+func modelTable(t *dialect.Table, name string) model.Table {
+	if t.Schema != "" && strings.Contains(name, ".") {
+		return model.Table{Table: t, Called: t.FullName()}
+	}
+	return model.Table{Table: t, Called: t.Name}
+}
+
 // ownTables are those that drover makes.
-func ownTables() []string { return append(runstore.Tables(), "drover_decisions") }
+func ownTables() []string { return append(runstore.Tables(), decisionTable) }
 
 // quotedTables are the names of all tables as a user would have to write them, whatever characters they have.
 func quotedTables(ctx context.Context, conn *db.DB) ([]string, error) {
@@ -176,11 +206,15 @@ type inspectTrigger struct {
 	Events []string `json:"events"`
 }
 
-func inspectJSON(ctx context.Context, c *drover.Call, tables []model.Table) error {
-	foreign, err := foreignKeys(ctx, c.DB())
-	if err != nil {
-		return err
+// inspectJSON prints the tables. What they point to is known to the tables they point to: every is all of them, or nil where they are still to be read.
+func inspectJSON(ctx context.Context, c *drover.Call, tables, every []model.Table) error {
+	if every == nil {
+		var err error
+		if every, err = everyTable(ctx, c.DB()); err != nil {
+			return err
+		}
 	}
+	foreign := foreignKeys(every)
 	d := inspectDocument{Type: "inspect", Time: term.Timestamp(c.Now()), Database: databaseOf(c.DB())}
 	for _, t := range tables {
 		out := inspectTable{
@@ -206,25 +240,14 @@ func inspectJSON(ctx context.Context, c *drover.Call, tables []model.Table) erro
 }
 
 // foreignKeys are those of all tables, by the full name of the table that has them. The catalogue tells a table what points to it.
-func foreignKeys(ctx context.Context, conn *db.DB) (map[string][]inspectForeignKey, error) {
-	names, err := quotedTables(ctx, conn)
-	if err != nil {
-		return nil, err
-	}
+func foreignKeys(tables []model.Table) map[string][]inspectForeignKey {
 	found := map[string][]inspectForeignKey{}
-	for _, name := range names {
-		t, err := conn.Dialect().Table(ctx, conn, name)
-		if errors.Is(err, dialect.ErrNoTable) {
-			continue // dropped meanwhile
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read the foreign keys: %w", err)
-		}
+	for _, t := range tables {
 		for _, r := range t.References {
 			found[r.FullName()] = append(found[r.FullName()], inspectForeignKey{
 				Name: r.Name, Columns: r.Columns, Schema: t.Schema, Table: t.Name, RefColumns: r.RefColumns, OnDelete: r.OnDelete, Indexed: r.Indexed,
 			})
 		}
 	}
-	return found, nil
+	return found
 }

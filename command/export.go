@@ -23,13 +23,16 @@ func Export() *drover.Command {
 	return &drover.Command{
 		Name:  "export",
 		Short: "Write the rows of a table to a file: CSV, JSON Lines or Parquet",
-		Long: `Write the rows of a table to a file, in the order of the table's key. Nothing is written to the database: rights to read are enough, and a replica.
+		Long: `Write the rows of a table to a file, in the order of the table's key. Nothing is written to the database: rights to
+read are enough, and a replica.
 
-One file shows the database at one moment. It is written under a temporary name and has its own only when it is whole; an export that is stopped leaves
-no file. The name tells the format and the compression: events.csv, events.jsonl.gz, events.parquet. The file - is the standard output.
+One file shows the database at one moment. It is written under a temporary name and has its own only when it is whole;
+an export that is stopped leaves no file. The name tells the format and the compression: events.csv, events.jsonl.gz,
+events.parquet. The file - is the standard output.
 
-With --part-rows FILE is a folder of files with so many rows each. Each part shows the database at one moment of its own. The same command, run again
-after it was stopped or killed, goes on behind the last whole part; manifest.json in the folder says what is there.`,
+With --part-rows FILE is a folder of files with so many rows each. Each part shows the database at one moment of its
+own. The same command, run again after it was stopped or killed, goes on behind the last whole part; manifest.json in
+the folder says what is there.`,
 		Example: `drover export events.csv.gz --table events
 drover export events.jsonl --table events --where "created_at >= '2026-01-01'" --columns id,kind
 drover export events --table events --part-rows 1000000 --format parquet

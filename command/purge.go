@@ -26,9 +26,11 @@ func Purge() *drover.Command {
 		Long: `Delete the rows of a table that match a condition, in batches along its key, each batch in its own transaction.
 
 The rows are counted first and shown with everything that goes with them: cascades, triggers, a sample. Rows whose
-keys lie beyond the last matching one at that time are left alone. --older-than counts back from the database's clock, once: a run that is resumed keeps its boundary, and
-a new run has a new one. With --archive-to each batch is in the file, and the file on the disk, before it is deleted. A row is deleted only if it still matches when its
-batch is deleted. Ctrl-C stops after the current batch; the same command, run again, resumes the run.`,
+keys lie beyond the last matching one at that time are left alone. A row is deleted only if it still matches when its
+batch is deleted. Ctrl-C stops after the current batch; the same command, run again, resumes the run.
+
+--older-than counts back from the database's clock, once: a run that is resumed keeps its boundary, and a new run has
+a new one. With --archive-to each batch is in the file, and the file on the disk, before the batch is deleted.`,
 		Example: `drover purge --table events --where "created_at < '2026-01-01'" --dry-run
 drover purge --table events --where "status = 'done'" --dry-run=rollback
 drover purge --table events --where "status = 'done'" --batch-size 5000 --undo

@@ -1,5 +1,9 @@
-// Package datafile writes rows to files: CSV, JSON Lines and Parquet, the first two plain or compressed with gzip or zstd. The command export and
-// the archive of purge share it, so that the same values have the same text in both.
+// Package datafile writes rows to files and reads them: CSV, JSON Lines and Parquet, the first two plain or compressed with gzip or zstd. The commands
+// export and import and the archive of purge share it, so that the same values have the same text in all of them.
+//
+//	in, err := datafile.Measure(ctx, "events.csv.gz", form)   // one pass: columns, records, SHA-256
+//	r, err := in.Read(in.Begin())                             // or from the place of any other record on
+//	page, err := r.Next(20_000)                               // records as one block of CSV, whatever the format
 //
 // # The text of a value
 //

@@ -160,6 +160,14 @@ func (in *Input) Record(raw string) *Page {
 	return p
 }
 
+// Malformed makes a page of one record that cannot be read.
+func (in *Input) Malformed(raw string, why error) *Page {
+	p := in.newPage(1)
+	p.data = append(p.data, raw...)
+	p.add(Place{}, Place{}, why)
+	return p
+}
+
 // newPage makes an empty page. The records of Parquet and of JSON get the usual form of CSV.
 func (in *Input) newPage(size int) *Page {
 	p := &Page{comma: ',', fields: len(in.names), bounds: make([]int, 1, size+1), at: make([]Place, 1, size+1)}

@@ -77,6 +77,8 @@ type Column struct {
 	Auto      bool // the database makes integers for it, and tells of the last: AUTO_INCREMENT of MySQL, INTEGER PRIMARY KEY of SQLite
 	// Sequence: an INSERT that leaves the column out takes the next integer of a sequence: serial and identity columns of PostgreSQL.
 	Sequence bool
+	// Default: an INSERT that leaves the column out takes a value that the table says, and not NULL.
+	Default bool
 
 	// Raw is the SQL that reads the stored value unchanged, where the driver would turn the plain column
 	// into something that does not compare as the column does (dates and booleans on SQLite); "" elsewhere.

@@ -16,25 +16,30 @@ func TestCatalog_MadeColumns(t *testing.T) {
 		create    string
 		generated []string
 		stamped   []string
+		defaults  []string
 	}{
-		{testdb.NamePostgres, `CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY, n integer DEFAULT 1, twice integer GENERATED ALWAYS AS (n * 2) STORED)`, []string{"twice"}, nil},
+		{testdb.NamePostgres, `CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY, n integer DEFAULT 1, twice integer GENERATED ALWAYS AS (n * 2) STORED, none integer DEFAULT NULL, word text)`, []string{"twice"}, nil, []string{"n"}},
 		{
 			testdb.NameMariaDB, `CREATE TABLE t (id bigint AUTO_INCREMENT PRIMARY KEY, n integer DEFAULT (1 + 1), made timestamp DEFAULT CURRENT_TIMESTAMP,
-				seen timestamp DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, twice integer AS (n * 2) STORED, thrice integer AS (n * 3) VIRTUAL)`,
+				seen timestamp DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, twice integer AS (n * 2) STORED, thrice integer AS (n * 3) VIRTUAL,
+				none integer DEFAULT NULL, word varchar(9) DEFAULT 'NULL')`,
 			[]string{"twice", "thrice"},
 			[]string{"seen"},
+			[]string{"n", "made", "seen", "word"},
 		},
 		{
-			testdb.NameSQLite, `CREATE TABLE t (id INTEGER PRIMARY KEY, n integer DEFAULT (1 + 1), twice integer GENERATED ALWAYS AS (n * 2) STORED, thrice integer AS (n * 3))`,
+			testdb.NameSQLite, `CREATE TABLE t (id INTEGER PRIMARY KEY, n integer DEFAULT (1 + 1), twice integer GENERATED ALWAYS AS (n * 2) STORED, thrice integer AS (n * 3), none integer DEFAULT NULL,
+				word text DEFAULT 'NULL')`,
 			[]string{"twice", "thrice"},
 			nil,
+			[]string{"n", "word"},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.database, func(t *testing.T) {
 			c, catalog := connect(t, tt.database)
 			c.exec(t, tt.create)
-			var generated, stamped []string
+			var generated, stamped, defaults []string
 			for _, column := range table(t, c, catalog, "t").Columns {
 				if column.Generated {
 					generated = append(generated, column.Name)
@@ -42,12 +47,18 @@ func TestCatalog_MadeColumns(t *testing.T) {
 				if column.Stamped {
 					stamped = append(stamped, column.Name)
 				}
+				if column.Default {
+					defaults = append(defaults, column.Name)
+				}
 			}
 			if diff := cmp.Diff(tt.generated, generated); diff != "" {
 				t.Errorf("generated (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(tt.stamped, stamped); diff != "" {
 				t.Errorf("stamped (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.defaults, defaults); diff != "" {
+				t.Errorf("defaults (-want +got):\n%s", diff)
 			}
 		})
 	}

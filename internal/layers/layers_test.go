@@ -45,7 +45,7 @@ var allowed = map[string][]string{
 	"internal/runstore": {"db", "internal/dialect", "internal/keyset", "internal/sqltext"},
 	"internal/transfer": {"db", "internal/dialect", "internal/keyset", "internal/rowimage"},
 	"batch": {
-		"", "db", "internal/dialect", "internal/keyset", "internal/pace", "internal/person", "internal/rowimage", "internal/runstore", "internal/suggest",
+		"", "db", "internal/datafile", "internal/dialect", "internal/keyset", "internal/pace", "internal/person", "internal/rowimage", "internal/runstore", "internal/suggest",
 		"internal/term", "table",
 	},
 	"internal/suggest": {},

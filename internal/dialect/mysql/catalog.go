@@ -79,7 +79,8 @@ LIMIT 1`
 func readColumnsAndKeys(ctx context.Context, q dialect.Queryer, t *dialect.Table) error {
 	const query = `
 SELECT COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, COALESCE(NUMERIC_PRECISION, 0), IS_NULLABLE = 'YES', COALESCE(COLLATION_NAME, ''),
-  EXTRA LIKE '%auto_increment%', EXTRA LIKE '%VIRTUAL GENERATED%' OR EXTRA LIKE '%STORED GENERATED%', EXTRA LIKE '%on update%'
+  EXTRA LIKE '%auto_increment%', EXTRA LIKE '%VIRTUAL GENERATED%' OR EXTRA LIKE '%STORED GENERATED%', EXTRA LIKE '%on update%',
+  COALESCE(COLUMN_DEFAULT, 'NULL') <> 'NULL'
 FROM information_schema.COLUMNS
 WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?
 ORDER BY ORDINAL_POSITION`
@@ -88,7 +89,7 @@ ORDER BY ORDINAL_POSITION`
 		var c dialect.Column
 		var dataType string
 		var precision int
-		if err := scan(&c.Name, &c.Type, &dataType, &precision, &c.Nullable, &c.Collation, &c.Auto, &c.Generated, &c.Stamped); err != nil {
+		if err := scan(&c.Name, &c.Type, &dataType, &precision, &c.Nullable, &c.Collation, &c.Auto, &c.Generated, &c.Stamped, &c.Default); err != nil {
 			return err
 		}
 		c.Collated = c.Collation != ""

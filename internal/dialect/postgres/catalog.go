@@ -98,7 +98,7 @@ func readColumns(ctx context.Context, q dialect.Queryer, oid int64, t *dialect.T
 	const query = `
 SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, a.attcollation <> 0, a.attgenerated <> '',
   a.attidentity <> '' OR COALESCE(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false),
-  CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END::int8
+  a.attgenerated = '' AND (a.atthasdef OR t.typdefault IS NOT NULL), CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END::int8
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = ?::int8::oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -106,7 +106,7 @@ ORDER BY a.attnum`
 	return dialect.Each(ctx, q, query, []any{oid}, func(scan func(...any) error) error {
 		var c dialect.Column
 		var base uint32
-		err := scan(&c.Name, &c.Type, &c.Nullable, &c.Collated, &c.Generated, &c.Sequence, &base)
+		err := scan(&c.Name, &c.Type, &c.Nullable, &c.Collated, &c.Generated, &c.Sequence, &c.Default, &base)
 		c.Exact = exact(base, Dialect{}.Quote(c.Name))
 		t.Columns = append(t.Columns, c)
 		return err

@@ -89,7 +89,7 @@ LIMIT 1`
 
 func (d Dialect) readColumns(ctx context.Context, q dialect.Queryer, t *table) error {
 	// A column is hidden where it is 2, generated when it is read, or 3, generated when it is written; 1 is a virtual table's own.
-	const query = `SELECT name, type, "notnull", pk, hidden IN (2, 3) FROM pragma_table_xinfo(?, ?) WHERE hidden <> 1 ORDER BY cid`
+	const query = `SELECT name, type, "notnull", pk, hidden IN (2, 3), COALESCE(upper(dflt_value), 'NULL') <> 'NULL' FROM pragma_table_xinfo(?, ?) WHERE hidden <> 1 ORDER BY cid`
 	type keyPart struct {
 		column string
 		place  int
@@ -99,7 +99,7 @@ func (d Dialect) readColumns(ctx context.Context, q dialect.Queryer, t *table) e
 		var c dialect.Column
 		var notNull bool
 		var place int
-		if err := scan(&c.Name, &c.Type, &notNull, &place, &c.Generated); err != nil {
+		if err := scan(&c.Name, &c.Type, &notNull, &place, &c.Generated, &c.Default); err != nil {
 			return err
 		}
 		if place > 0 {

@@ -45,11 +45,11 @@ drover export - --table users --limit 10 --delimiter ';'`,
 			f.StringVar(&o.table, "table", "", "write the rows of this `table`, or schema.table")
 			f.StringVar(&o.where, "where", "", "write the rows for which this SQL `condition` holds")
 			f.StringSliceVar(&o.columns, "columns", nil, "write only these `columns`, separated by commas, in this order")
-			f.StringVar(&o.format, "format", "", "csv, jsonl or parquet; default: as FILE ends, csv for a folder and for the standard output")
-			f.StringVar(&o.compression, "compression", "", "gzip, zstd or none; default: as FILE ends")
-			f.StringVar(&o.delimiter, "delimiter", ",", "the `character` between two fields of CSV; tab for a tab")
-			f.BoolVar(&o.noHeader, "no-header", false, "write no line with the names of the columns in CSV")
-			f.StringVar(&o.null, "null", "", "the `text` of NULL in CSV; a value that is the same text is quoted")
+			f.StringVar(&o.form.format, "format", "", "csv, jsonl or parquet; default: as FILE ends, csv for a folder and for the standard output")
+			f.StringVar(&o.form.compression, "compression", "", "gzip, zstd or none; default: as FILE ends")
+			f.StringVar(&o.form.delimiter, "delimiter", ",", "the `character` between two fields of CSV; tab for a tab")
+			f.BoolVar(&o.form.noHeader, "no-header", false, "write no line with the names of the columns in CSV")
+			f.StringVar(&o.form.null, "null", "", "the `text` of NULL in CSV; a value that is the same text is quoted")
 			f.Int64Var(&o.partRows, "part-rows", 0, "write a folder of files with this `number` of rows each")
 			f.BoolVar(&o.overwrite, "overwrite", false, "replace the file, or the parts of the folder, if they are there")
 		},
@@ -59,11 +59,11 @@ drover export - --table users --limit 10 --delimiter ';'`,
 }
 
 type exportOptions struct {
-	table, where                         string
-	columns                              []string
-	format, compression, delimiter, null string
-	noHeader, overwrite                  bool
-	partRows                             int64
+	table, where string
+	columns      []string
+	form         fileForm
+	overwrite    bool
+	partRows     int64
 }
 
 // stdoutName is the FILE that means the standard output.
@@ -74,7 +74,7 @@ type exporting struct {
 	*target
 	o       exportOptions
 	file    string
-	write   datafile.WriteOptions
+	write   datafile.Form
 	chosen  []dialect.Column
 	source  *rowfile.Source
 	version string
@@ -128,61 +128,19 @@ func (x *exporting) check(c *drover.Call) error {
 	case x.file == stdoutName && c.JSONOutput():
 		return drover.Exit(drover.ExitUsage, "with --json the standard output is for the report, and not for the rows of -").Try("name a file, or leave --json out")
 	}
-	if err := x.readForm(c); err != nil {
+	if x.o.partRows > 0 {
+		if _, _, err := datafile.Detect(x.file); err == nil {
+			return drover.Exit(drover.ExitUsage, "with --part-rows FILE is a folder, and %s is the name of a file", x.file).Try("--format and --compression say how its files are written")
+		}
+	}
+	var err error
+	if x.write, err = x.o.form.read(c, x.file, x.file != stdoutName && x.o.partRows == 0); err != nil {
 		return err
 	}
 	if x.file == stdoutName || x.o.partRows > 0 {
 		return nil
 	}
 	return x.fileError(datafile.MayCreate(x.file, x.o.overwrite))
-}
-
-// readForm reads format, compression and the options of CSV.
-func (x *exporting) readForm(c *drover.Call) error {
-	format, compression, err := datafile.CSV, datafile.Plain, error(nil)
-	switch {
-	case x.o.partRows > 0:
-		if _, _, err := datafile.Detect(x.file); err == nil {
-			return drover.Exit(drover.ExitUsage, "with --part-rows FILE is a folder, and %s is the name of a file", x.file).Try("--format and --compression say how its files are written")
-		}
-	case x.file != stdoutName && x.o.format == "":
-		if format, compression, err = datafile.Detect(x.file); err != nil {
-			return drover.Exit(drover.ExitUsage, "%w", err).Try("--format FORMAT says it: csv, jsonl or parquet")
-		}
-	case x.file != stdoutName:
-		if _, detected, err := datafile.Detect(x.file); err == nil {
-			compression = detected
-		}
-	}
-	if x.o.format != "" {
-		format = datafile.Format(strings.ToLower(x.o.format))
-		if !slices.Contains([]datafile.Format{datafile.CSV, datafile.JSONL, datafile.Parquet}, format) {
-			return drover.Exit(drover.ExitUsage, "unknown format %q", x.o.format).Try("--format csv, jsonl or parquet")
-		}
-	}
-	switch strings.ToLower(x.o.compression) {
-	case "":
-	case "none":
-		compression = datafile.Plain
-	case "gzip", "zstd":
-		compression = datafile.Compression(strings.ToLower(x.o.compression))
-	default:
-		return drover.Exit(drover.ExitUsage, "unknown compression %q", x.o.compression).Try("--compression gzip, zstd or none")
-	}
-	x.write = datafile.WriteOptions{Format: format, Compression: compression, NoHeader: x.o.noHeader, Null: x.o.null}
-	if c.Flags().Changed("delimiter") {
-		if x.o.delimiter == "tab" || x.o.delimiter == `\t` {
-			x.o.delimiter = "\t"
-		}
-		if len(x.o.delimiter) != 1 {
-			return drover.Exit(drover.ExitUsage, "--delimiter %q is not one character of ASCII", x.o.delimiter)
-		}
-		x.write.Comma = x.o.delimiter[0]
-	}
-	if err := x.write.Check(); err != nil {
-		return drover.Exit(drover.ExitUsage, "%w", err)
-	}
-	return nil
 }
 
 // find finds the table and the columns.

@@ -49,10 +49,10 @@ func (x *exporting) prefix() string {
 func (x *exporting) manifest() datafile.Manifest {
 	m := datafile.Manifest{
 		Database: x.conn.Address(), Table: x.table.FullName(), Where: x.given, Limit: x.call.Limit(), Key: x.key.Columns,
-		Format: x.write.Format, Compression: x.write.Compression, Null: x.o.null, PartRows: x.o.partRows,
+		Format: x.write.Format, Compression: x.write.Compression, Null: x.o.form.null, PartRows: x.o.partRows,
 	}
 	if x.write.Format == datafile.CSV {
-		m.Header, m.Delimiter = !x.o.noHeader, x.o.delimiter
+		m.Header, m.Delimiter = !x.o.form.noHeader, x.o.form.delimiter
 	}
 	for _, c := range x.chosen {
 		m.Columns = append(m.Columns, datafile.ManifestColumn{Name: c.Name, Type: c.Type})

@@ -89,7 +89,7 @@ func (x *exporting) block(p exportPlan) string {
 	}
 	line(&b, "Columns", "%s", strings.Join(names, ", "))
 	line(&b, "Order", "%s   index %s", strings.Join(x.key.Columns, ", "), x.key.Name)
-	line(&b, "File", "%s   %s", x.file, x.formText())
+	line(&b, "File", "%s   %s", x.file, formText(x.write))
 	switch {
 	case p.there != nil:
 		line(&b, "Parts", "%s of %s rows each; goes on behind the %s with %s that are there", drover.Count(x.partCount(p)), drover.Count(x.o.partRows),
@@ -100,14 +100,6 @@ func (x *exporting) block(p exportPlan) string {
 	line(&b, "Snapshot", "%s", x.snapshotText())
 	line(&b, "SQL", "%s", p.query)
 	return b.String()
-}
-
-func (x *exporting) formText() string {
-	text := string(x.write.Format)
-	if x.write.Compression != datafile.Plain {
-		text += ", " + string(x.write.Compression)
-	}
-	return text
 }
 
 func (x *exporting) snapshotText() string {

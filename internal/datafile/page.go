@@ -33,6 +33,9 @@ func (p *Page) First() int { return p.first }
 // Comma is the character between two fields.
 func (p *Page) Comma() byte { return p.comma }
 
+// FieldCount is the number of fields of a record that is not malformed.
+func (p *Page) FieldCount() int { return p.fields }
+
 // Null is the text of NULL, which is not quoted.
 func (p *Page) Null() string { return p.null }
 

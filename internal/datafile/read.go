@@ -21,7 +21,7 @@ type Place struct{ Line, Byte int64 }
 // reading, and safe for concurrent use.
 type Input struct {
 	path  string
-	form  WriteOptions
+	form  Form
 	info  os.FileInfo
 	sum   string
 	rows  int64
@@ -44,7 +44,7 @@ type reading interface {
 //
 // Errors: what the file's format forbids as a whole, as a quote that is never closed, a file in UTF-16, a header with a name twice. A record that is
 // malformed by itself is counted.
-func Measure(ctx context.Context, path string, form WriteOptions) (*Input, error) {
+func Measure(ctx context.Context, path string, form Form) (*Input, error) {
 	f, err := openFile(path, nil)
 	if err != nil {
 		return nil, err

@@ -179,8 +179,8 @@ func (s *scanner) take(n int, lines int64) {
 	s.at.Line += lines
 }
 
-// errUTF16 refuses files of that encoding.
-var errUTF16 = errors.New("the file is UTF-16; it must be UTF-8")
+// ErrUTF16 says that a file has that encoding.
+var ErrUTF16 = errors.New("the file is UTF-16; it must be UTF-8")
 
 // start reads the beginning, and skips a byte order mark.
 func (s *scanner) start() error {
@@ -193,7 +193,7 @@ func (s *scanner) start() error {
 	switch {
 	case bytes.HasPrefix(b, []byte("\xFE\xFF")), bytes.HasPrefix(b, []byte("\xFF\xFE")),
 		len(b) >= 4 && (b[0] == 0 && b[2] == 0 && b[1] != 0 || b[1] == 0 && b[3] == 0 && b[0] != 0):
-		return errUTF16
+		return ErrUTF16
 	case bytes.HasPrefix(b, []byte("\xEF\xBB\xBF")):
 		s.take(3, 0)
 	}

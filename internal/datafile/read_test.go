@@ -19,7 +19,7 @@ import (
 )
 
 // measured makes a file and measures it.
-func measured(t *testing.T, content string, form WriteOptions) (*Input, error) {
+func measured(t *testing.T, content string, form Form) (*Input, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "f")
 	var packed bytes.Buffer
@@ -88,25 +88,25 @@ func one(p *Page) record {
 func TestRead_CSV(t *testing.T) {
 	for _, tt := range []struct {
 		name, content string
-		form          WriteOptions
+		form          Form
 		columns       string
 		want          []record
 	}{
 		{
 			"plain", "a,b\n1,x\n2,\"\"\n3,\n",
-			WriteOptions{},
+			Form{},
 			"a b",
 			[]record{{Place{2, 4}, []string{"1", "x"}, ""}, {Place{3, 8}, []string{"2", ""}, ""}, {Place{4, 13}, []string{"3", "NULL"}, ""}},
 		},
 		{
 			"quotes and lines", "\xEF\xBB\xBFa,b\r\n\"x,\"\"y\"\"\",\"two\nlines\"\r\n\r\n\n4,5",
-			WriteOptions{},
+			Form{},
 			"a b",
 			[]record{{Place{2, 8}, []string{`x,"y"`, "two\nlines"}, ""}, {Place{6, 34}, []string{"4", "5"}, ""}},
 		},
 		{
 			"malformed", "a,b\n1\n1,2,3\nx\"y,2\n\"x\"y,2\n1,2\n\"x",
-			WriteOptions{},
+			Form{},
 			"a b",
 			[]record{
 				{Place{2, 4}, nil, "1 field instead of 2"},
@@ -119,13 +119,13 @@ func TestRead_CSV(t *testing.T) {
 		},
 		{
 			"other form", "1;\\N\n;\"\\N\"\n",
-			WriteOptions{Comma: ';', NoHeader: true, Null: `\N`},
+			Form{Comma: ';', NoHeader: true, Null: `\N`},
 			"column1 column2",
 			[]record{{Place{1, 0}, []string{"1", "NULL"}, ""}, {Place{2, 5}, []string{"", `\N`}, ""}},
 		},
-		{"one column", "a\n\nx\n", WriteOptions{}, "a", []record{{Place{2, 2}, []string{"NULL"}, ""}, {Place{3, 3}, []string{"x"}, ""}}},
-		{"header alone", "a,b\n", WriteOptions{}, "a b", nil},
-		{"nothing", "", WriteOptions{NoHeader: true}, "", nil},
+		{"one column", "a\n\nx\n", Form{}, "a", []record{{Place{2, 2}, []string{"NULL"}, ""}, {Place{3, 3}, []string{"x"}, ""}}},
+		{"header alone", "a,b\n", Form{}, "a b", nil},
+		{"nothing", "", Form{NoHeader: true}, "", nil},
 	} {
 		for _, compression := range []Compression{Plain, Gzip, Zstd} {
 			t.Run(tt.name+" "+string(compression), func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestRead_CSV(t *testing.T) {
 
 func TestRead_JSON(t *testing.T) {
 	content := `{"id":1,"name":"a,\"b\"","doc":{"x": [1, 2]},"ok":true}` + "\n\n" + `{"name":null,"id":2.50,"doc":"text"}` + "\r\n[1]\n{\"id\":1,\"id\":2}\n{\"id\":3} x\n\xff\n"
-	in, err := measured(t, content, WriteOptions{Format: JSONL})
+	in, err := measured(t, content, Form{Format: JSONL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestRead_WhatWasWritten(t *testing.T) {
 		{"1", "", "1.50", "0.000", "0.1", "f", `\x`, "2026-01-02", "00:00:00", "2026-01-02 03:04:05.123456+00", "2026-01-02 03:04:05.000001", "00000000-0000-0000-0000-000000000000", "0"},
 		{"2", "NULL", "NULL", "NULL", "-2.5", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL"},
 	}
-	for _, form := range []WriteOptions{{Format: CSV}, {Format: CSV, Compression: Zstd, Comma: '\t', Null: "-"}, {Format: JSONL, Compression: Gzip}, {Format: JSONL}, {Format: Parquet}} {
+	for _, form := range []Form{{Format: CSV}, {Format: CSV, Compression: Zstd, Comma: '\t', Null: "-"}, {Format: JSONL, Compression: Gzip}, {Format: JSONL}, {Format: Parquet}} {
 		t.Run(string(form.Format)+" "+string(form.Compression), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "f")
 			f, err := os.Create(path)
@@ -267,7 +267,7 @@ func TestRead_ParquetOfOthers(t *testing.T) {
 	if err := parquet.WriteFile(path, []row{{at.Truncate(time.Millisecond), at, -7, []string{"a", "b"}, 1<<32 - 1, -5, 0.25, []byte{1}}, {at, at, 1, nil, 2, 300, 1e20, nil}}); err != nil {
 		t.Fatal(err)
 	}
-	in, err := Measure(t.Context(), path, WriteOptions{Format: Parquet})
+	in, err := Measure(t.Context(), path, Form{Format: Parquet})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,20 +288,20 @@ func TestRead_ParquetOfOthers(t *testing.T) {
 func TestMeasure_Refuses(t *testing.T) {
 	for _, tt := range []struct {
 		name, content string
-		form          WriteOptions
+		form          Form
 		want          string
 	}{
-		{"empty", "", WriteOptions{Format: CSV}, ErrEmpty.Error()},
-		{"only a mark", "\xEF\xBB\xBF", WriteOptions{Format: CSV}, ErrEmpty.Error()},
-		{"UTF-16", "\xFF\xFEa\x00,\x00", WriteOptions{Format: CSV}, "UTF-16"},
-		{"UTF-16 without a mark", "a\x00,\x00b\x00", WriteOptions{Format: CSV}, "UTF-16"},
-		{"UTF-16 JSON", "\x00{\x00}", WriteOptions{Format: JSONL}, "UTF-16"},
-		{"a name twice", "a,b,a\n", WriteOptions{Format: CSV}, `the name "a" twice`},
-		{"no name", "a,,b\n", WriteOptions{Format: CSV}, "no name for column 2"},
-		{"bad header", "a,b\"c\n1,2\n", WriteOptions{Format: CSV}, "line 1, the first record: a quote stands"},
-		{"open quote", "a,b\n1,2\n3,\"x\n4,5\n6,7\n", WriteOptions{Format: CSV}, "line 3: a quote is never closed"},
-		{"not gzip", "a,b\n1,2\n", WriteOptions{Format: CSV}, ""},
-		{"not Parquet", "a,b\n1,2\n", WriteOptions{Format: Parquet}, "no Parquet file"},
+		{"empty", "", Form{Format: CSV}, ErrEmpty.Error()},
+		{"only a mark", "\xEF\xBB\xBF", Form{Format: CSV}, ErrEmpty.Error()},
+		{"UTF-16", "\xFF\xFEa\x00,\x00", Form{Format: CSV}, "UTF-16"},
+		{"UTF-16 without a mark", "a\x00,\x00b\x00", Form{Format: CSV}, "UTF-16"},
+		{"UTF-16 JSON", "\x00{\x00}", Form{Format: JSONL}, "UTF-16"},
+		{"a name twice", "a,b,a\n", Form{Format: CSV}, `the name "a" twice`},
+		{"no name", "a,,b\n", Form{Format: CSV}, "no name for column 2"},
+		{"bad header", "a,b\"c\n1,2\n", Form{Format: CSV}, "line 1, the first record: a quote stands"},
+		{"open quote", "a,b\n1,2\n3,\"x\n4,5\n6,7\n", Form{Format: CSV}, "line 3: a quote is never closed"},
+		{"not gzip", "a,b\n1,2\n", Form{Format: CSV}, ""},
+		{"not Parquet", "a,b\n1,2\n", Form{Format: Parquet}, "no Parquet file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := measured(t, tt.content, tt.form); fmt.Sprint(err) != "<nil>" && (tt.want == "" || !strings.Contains(err.Error(), tt.want)) || err == nil && tt.want != "" {
@@ -314,11 +314,11 @@ func TestMeasure_Refuses(t *testing.T) {
 		if err := os.WriteFile(path, []byte("a,b\n1,2\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Measure(t.Context(), path, WriteOptions{Format: CSV, Compression: c}); err == nil {
+		if _, err := Measure(t.Context(), path, Form{Format: CSV, Compression: c}); err == nil {
 			t.Errorf("%s: a plain file was read", c)
 		}
 	}
-	if _, err := Measure(t.Context(), t.TempDir(), WriteOptions{Format: CSV}); !errors.Is(err, ErrNoFile) {
+	if _, err := Measure(t.Context(), t.TempDir(), Form{Format: CSV}); !errors.Is(err, ErrNoFile) {
 		t.Errorf("a folder: %v", err)
 	}
 }
@@ -342,7 +342,7 @@ func TestRead_Changed(t *testing.T) {
 				if err := os.WriteFile(path, []byte(body), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				in, err := Measure(t.Context(), path, WriteOptions{Format: CSV})
+				in, err := Measure(t.Context(), path, Form{Format: CSV})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -28,8 +28,8 @@ type Field struct {
 	Class dialect.Class
 }
 
-// WriteOptions say how a file is written. Comma, header and null are for CSV alone.
-type WriteOptions struct {
+// Form says how a file is written. Comma, header and null are for CSV alone.
+type Form struct {
 	Format      Format
 	Compression Compression
 	Comma       byte   // between two fields; 0: a comma
@@ -38,7 +38,7 @@ type WriteOptions struct {
 }
 
 // Check says why a file cannot be written so.
-func (o WriteOptions) Check() error {
+func (o Form) Check() error {
 	switch {
 	case o.Format != CSV && (o.Comma != 0 || o.NoHeader || o.Null != ""):
 		return fmt.Errorf("delimiter, header and NULL text belong to CSV files, not to %s", o.Format)
@@ -61,7 +61,7 @@ func isAlnum(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-func (o WriteOptions) comma() byte {
+func (o Form) comma() byte {
 	if o.Comma == 0 {
 		return ','
 	}
@@ -86,7 +86,7 @@ type Writer struct {
 }
 
 // NewWriter returns a writer of rows with these columns, which o has been checked for.
-func NewWriter(out io.Writer, columns []Column, o WriteOptions) (*Writer, error) {
+func NewWriter(out io.Writer, columns []Column, o Form) (*Writer, error) {
 	w := &Writer{}
 	packed, packer, err := pack(out, o.Compression)
 	if err != nil {

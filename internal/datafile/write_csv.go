@@ -15,7 +15,7 @@ type csvEncoder struct {
 	marks  [256]bool // the bytes for which a field needs quotes
 }
 
-func newCSVEncoder(columns []Column, o WriteOptions) *csvEncoder {
+func newCSVEncoder(columns []Column, o Form) *csvEncoder {
 	e := &csvEncoder{comma: o.comma(), null: o.Null, single: len(columns) == 1, plain: make([]bool, len(columns))}
 	for _, c := range []byte{e.comma, '"', '\n', '\r'} {
 		e.marks[c] = true

@@ -24,7 +24,7 @@ func col(name string, class dialect.Class) Column {
 }
 
 // written is what a writer makes of rows of values.
-func written(t *testing.T, columns []Column, o WriteOptions, rows ...[]driver.Value) []byte {
+func written(t *testing.T, columns []Column, o Form, rows ...[]driver.Value) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	w, err := NewWriter(&out, columns, o)
@@ -128,16 +128,16 @@ func TestWriter_CSV(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		columns []Column
-		options WriteOptions
+		options Form
 		rows    [][]driver.Value
 		want    string
 	}{
-		{"as PostgreSQL", two, WriteOptions{}, rows, "id,\"a,b\"\n1,plain\n2,\"a,b\"\n3,\"say \"\"hi\"\"\"\n4,\"two\nlines\"\n5,\"cr\r\"\n6,\"\"\n7,\n, blanks \n9,NULL\n10,tab\t;\n"},
-		{"tabs", two, WriteOptions{Comma: '\t'}, rows[9:], "id\ta,b\n10\t\"tab\t;\"\n"},
-		{"a text for NULL", two, WriteOptions{Null: "NULL", NoHeader: true}, rows[5:9], "6,\n7,NULL\nNULL, blanks \n9,\"NULL\"\n"},
-		{"a number for NULL", two, WriteOptions{Null: "6", NoHeader: true}, rows[5:7], "\"6\",\n7,6\n"},
-		{"one column", two[1:], WriteOptions{}, [][]driver.Value{{nil}, {""}, {`\.`}}, "\"a,b\"\n\n\"\"\n\"\\.\"\n"},
-		{"no rows", two, WriteOptions{}, nil, "id,\"a,b\"\n"},
+		{"as PostgreSQL", two, Form{}, rows, "id,\"a,b\"\n1,plain\n2,\"a,b\"\n3,\"say \"\"hi\"\"\"\n4,\"two\nlines\"\n5,\"cr\r\"\n6,\"\"\n7,\n, blanks \n9,NULL\n10,tab\t;\n"},
+		{"tabs", two, Form{Comma: '\t'}, rows[9:], "id\ta,b\n10\t\"tab\t;\"\n"},
+		{"a text for NULL", two, Form{Null: "NULL", NoHeader: true}, rows[5:9], "6,\n7,NULL\nNULL, blanks \n9,\"NULL\"\n"},
+		{"a number for NULL", two, Form{Null: "6", NoHeader: true}, rows[5:7], "\"6\",\n7,6\n"},
+		{"one column", two[1:], Form{}, [][]driver.Value{{nil}, {""}, {`\.`}}, "\"a,b\"\n\n\"\"\n\"\\.\"\n"},
+		{"no rows", two, Form{}, nil, "id,\"a,b\"\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.options.Format = CSV
@@ -152,7 +152,7 @@ func TestWriter_JSONL(t *testing.T) {
 	columns := []Column{
 		col("id", dialect.Integer), col(`"q"`, dialect.Text), col("f", dialect.Float), col("b", dialect.Boolean), col("j", dialect.JSON), col("d", dialect.Decimal), col("any", dialect.Any),
 	}
-	got := written(t, columns, WriteOptions{Format: JSONL},
+	got := written(t, columns, Form{Format: JSONL},
 		[]driver.Value{int64(1), "a\"\\\n\t\x01é", 1e20, int64(1), "{\"a\":\n 1}", []byte("1.50"), int64(5)},
 		[]driver.Value{nil, nil, nil, nil, nil, nil, nil},
 		[]driver.Value{int64(2), "", []byte("NaN"), int64(0), "no JSON", []byte("NaN"), "5"})
@@ -163,7 +163,7 @@ func TestWriter_JSONL(t *testing.T) {
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("file (-want +got):\n%s", diff)
 	}
-	w, err := NewWriter(io.Discard, columns[1:2], WriteOptions{Format: JSONL})
+	w, err := NewWriter(io.Discard, columns[1:2], Form{Format: JSONL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestJSON_NothingIsReplaced(t *testing.T) {
 			if line, err := AppendJSONRow(nil, []JSONColumn{{Name: "c"}}, []JSONValue{{class, text}}); err == nil {
 				t.Errorf("%s %q: %s", class, text, line)
 			}
-			w, err := NewWriter(io.Discard, []Column{col("c", class)}, WriteOptions{Format: JSONL})
+			w, err := NewWriter(io.Discard, []Column{col("c", class)}, Form{Format: JSONL})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -216,7 +216,7 @@ func TestWriter_Parquet(t *testing.T) {
 	}
 	nulls := make([]driver.Value, len(columns))
 	nulls[0] = int64(2)
-	file := written(t, columns, WriteOptions{Format: Parquet},
+	file := written(t, columns, Form{Format: Parquet},
 		[]driver.Value{
 			int64(-1), uint64(1 << 63), []byte("-1.50"), []byte("12345678901234.5678"), []byte("-1.5"), []byte("2.5"), 0.5, 2.25, int64(1), "text",
 			[]byte{1, 2},
@@ -281,7 +281,7 @@ func TestWriter_ParquetRefusesWhatItCannotHold(t *testing.T) {
 		{dialect.Type{Class: dialect.UUID}, "x"},
 	} {
 		t.Run(string(tt.typ.Class)+" "+tt.text, func(t *testing.T) {
-			w, err := NewWriter(io.Discard, []Column{{Name: "c", Type: tt.typ}}, WriteOptions{Format: Parquet})
+			w, err := NewWriter(io.Discard, []Column{{Name: "c", Type: tt.typ}}, Form{Format: Parquet})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -301,15 +301,15 @@ func TestWriter_Compressions(t *testing.T) {
 	for i := range 100_000 {
 		rows = append(rows, []driver.Value{int64(i)})
 	}
-	want := written(t, columns, WriteOptions{Format: CSV}, rows...)
+	want := written(t, columns, Form{Format: CSV}, rows...)
 	if len(want) < 2*blockSize {
 		t.Fatal("the file is too small to be written in several blocks")
 	}
-	gz, err := gzip.NewReader(bytes.NewReader(written(t, columns, WriteOptions{Format: CSV, Compression: Gzip}, rows...)))
+	gz, err := gzip.NewReader(bytes.NewReader(written(t, columns, Form{Format: CSV, Compression: Gzip}, rows...)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	zs, err := zstd.NewReader(bytes.NewReader(written(t, columns, WriteOptions{Format: CSV, Compression: Zstd}, rows...)))
+	zs, err := zstd.NewReader(bytes.NewReader(written(t, columns, Form{Format: CSV, Compression: Zstd}, rows...)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -327,7 +327,7 @@ func TestWriter_TellsOfAFailedWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = full.Close() }()
-	w, err := NewWriter(full, []Column{col("t", dialect.Text)}, WriteOptions{Format: CSV})
+	w, err := NewWriter(full, []Column{col("t", dialect.Text)}, Form{Format: CSV})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,19 +348,19 @@ func TestWriter_TellsOfAFailedWrite(t *testing.T) {
 func TestWriteOptions_Check(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
-		options WriteOptions
+		options Form
 		fails   bool
 	}{
-		{"defaults", WriteOptions{Format: CSV}, false},
-		{"tab and token", WriteOptions{Format: CSV, Comma: '\t', Null: `\N`}, false},
-		{"digit", WriteOptions{Format: CSV, Comma: '1'}, true},
-		{"quote", WriteOptions{Format: CSV, Comma: '"'}, true},
-		{"blank", WriteOptions{Format: CSV, Comma: ' '}, true},
-		{"colon", WriteOptions{Format: CSV, Comma: ':'}, true},
-		{"comma in NULL", WriteOptions{Format: CSV, Null: "a,b"}, true},
-		{"line in NULL", WriteOptions{Format: CSV, Null: "\n"}, true},
-		{"header of JSON", WriteOptions{Format: JSONL, NoHeader: true}, true},
-		{"packed Parquet", WriteOptions{Format: Parquet, Compression: Gzip}, true},
+		{"defaults", Form{Format: CSV}, false},
+		{"tab and token", Form{Format: CSV, Comma: '\t', Null: `\N`}, false},
+		{"digit", Form{Format: CSV, Comma: '1'}, true},
+		{"quote", Form{Format: CSV, Comma: '"'}, true},
+		{"blank", Form{Format: CSV, Comma: ' '}, true},
+		{"colon", Form{Format: CSV, Comma: ':'}, true},
+		{"comma in NULL", Form{Format: CSV, Null: "a,b"}, true},
+		{"line in NULL", Form{Format: CSV, Null: "\n"}, true},
+		{"header of JSON", Form{Format: JSONL, NoHeader: true}, true},
+		{"packed Parquet", Form{Format: Parquet, Compression: Gzip}, true},
 	} {
 		if err := tt.options.Check(); (err != nil) != tt.fails {
 			t.Errorf("%s: %v", tt.name, err)

@@ -69,6 +69,8 @@ type Features struct {
 
 	// Arrays: a parameter can be an array, and unnest makes rows of arrays (PostgreSQL). Where it is false, rows are sent as VALUES.
 	Arrays bool
+	// Copy: COPY … FROM STDIN (PostgreSQL).
+	Copy bool
 	// TypedParams: a parameter has a type, and what stands around it must tell it (PostgreSQL).
 	TypedParams bool
 	// MaxParams is the largest number of parameters of a statement.

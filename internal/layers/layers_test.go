@@ -43,6 +43,7 @@ var allowed = map[string][]string{
 	"internal/pace":     {},
 	"internal/rowimage": {"db", "internal/dialect", "internal/keyset", "internal/sqltext"},
 	"internal/runstore": {"db", "internal/dialect", "internal/keyset", "internal/sqltext"},
+	"internal/rowload":  {"db", "internal/datafile", "internal/dialect", "internal/keyset", "internal/sqltext", "internal/transfer"},
 	"internal/transfer": {"db", "internal/dialect", "internal/keyset", "internal/rowimage"},
 	"batch": {
 		"", "db", "internal/datafile", "internal/dialect", "internal/keyset", "internal/pace", "internal/person", "internal/rowimage", "internal/runstore", "internal/suggest",
@@ -52,7 +53,7 @@ var allowed = map[string][]string{
 	"internal/term":    {},
 	"":                 {"db", "internal/suggest", "internal/term"},
 	"command": {
-		"", "batch", "db", "internal/datafile", "internal/dialect", "internal/keyset", "internal/model", "internal/person", "internal/rowfile", "internal/rowimage", "internal/runstore",
+		"", "batch", "db", "internal/datafile", "internal/dialect", "internal/keyset", "internal/model", "internal/person", "internal/rowfile", "internal/rowimage", "internal/rowload", "internal/runstore",
 		"internal/sqltext", "internal/suggest", "internal/term", "internal/transfer",
 	},
 	"drovertest":      {"", "batch", "db", "internal/dialect", "internal/keyset"},

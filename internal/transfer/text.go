@@ -27,7 +27,7 @@ func Parse(d dialect.Dialect, c dialect.Column) func(text []byte) (driver.Value,
 			if !utf8.Valid(text) {
 				return nil, errNoUTF8
 			}
-			return string(text), nil
+			return string(text), short(typ, text)
 		}
 	case dialect.Bytes:
 		return func(text []byte) (driver.Value, error) {
@@ -85,11 +85,16 @@ func Parse(d dialect.Dialect, c dialect.Column) func(text []byte) (driver.Value,
 	return func(text []byte) (driver.Value, error) { return string(text), nil }
 }
 
-// Check returns what looks at the text of a value for a column of a database that reads texts by itself, but rounds and cuts some of them: it gives the
+// Guard returns what looks at the text of a value for a column of a database that reads texts by itself, but rounds and cuts some of them: it gives the
 // text that is to be sent, or says why there is none. It is nil where the database refuses what it would change.
-func Check(d dialect.Dialect, c dialect.Column) func(text []byte) ([]byte, error) {
+func Guard(d dialect.Dialect, c dialect.Column) func(text []byte) ([]byte, error) {
 	typ := d.Type(c)
 	switch typ.Class {
+	case dialect.Text:
+		if typ.Length == 0 {
+			return nil
+		}
+		return func(text []byte) ([]byte, error) { return text, short(typ, text) }
 	case dialect.Decimal:
 		if typ.Digits == 0 {
 			return nil
@@ -113,6 +118,16 @@ func Check(d dialect.Dialect, c dialect.Column) func(text []byte) ([]byte, error
 				return nil, err
 			}
 			return []byte(value.(string)), nil
+		}
+	}
+	return nil
+}
+
+// short refuses a text that is too long: a database cuts off blanks at its end without a word.
+func short(typ dialect.Type, text []byte) error {
+	if typ.Length > 0 && len(text) > typ.Length {
+		if n := utf8.RuneCount(text); n > typ.Length {
+			return fmt.Errorf("%.60q has %d characters, and the column holds %d", text, n, typ.Length)
 		}
 	}
 	return nil

@@ -31,7 +31,7 @@ func (Dialect) Syntax() sqltext.Syntax { return sqltext.Postgres }
 // Features returns what PostgreSQL can do.
 func (Dialect) Features() dialect.Features {
 	return dialect.Features{
-		RowComparison: true, GuessesRanges: true, Arrays: true, TypedParams: true, Cursors: true, MaxParams: 65535, Now: "CURRENT_TIMESTAMP",
+		RowComparison: true, GuessesRanges: true, Arrays: true, Copy: true, TypedParams: true, Cursors: true, MaxParams: 65535, Now: "CURRENT_TIMESTAMP",
 		OverridingIdentity: "OVERRIDING SYSTEM VALUE",
 		// A message in the log is a transaction of its own; one commit that is flushed flushes all before it.
 		Harden: "SELECT set_config('synchronous_commit', 'on', true), pg_logical_emit_message(true, 'drover', '')",

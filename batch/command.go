@@ -219,7 +219,7 @@ func (s *Screen) Rehearsed(h *Rehearsal) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  worked for real and rolled back: %s, %s\n\n", c.CommandName(), term.Counted(h.Batches, "batch"), term.Counted(h.Processed, "row"))
 	for _, change := range h.Changes {
-		b.WriteString("  " + change.text(h.Plan.Order) + "\n")
+		b.WriteString("  " + change.text(h.Key) + "\n")
 	}
 	if h.More > 0 {
 		fmt.Fprintf(&b, "  … and %s more\n", term.Counted(h.More, "changed row"))
@@ -252,7 +252,7 @@ func hookNotes(hooks []string) []string {
 }
 
 // text is a changed row in one line: id 17: status "old" -> "new".
-func (c RowChange) text(order string) string {
+func (c RowChange) text(key string) string {
 	parts := make([]string, len(c.Columns))
 	for i, col := range c.Columns {
 		if c.Deleted {
@@ -265,5 +265,5 @@ func (c RowChange) text(order string) string {
 	if c.Deleted {
 		verb = "deleted "
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s%s %s:  %s", verb, order, term.Printable(c.Key), strings.Join(parts, "  ")))
+	return strings.TrimSpace(fmt.Sprintf("%s%s %s:  %s", verb, key, term.Printable(c.Key), strings.Join(parts, "  ")))
 }

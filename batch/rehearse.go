@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/rowimage"
@@ -18,6 +19,8 @@ type Rehearsal struct {
 	// Changes are the rows of the source's table that the batches changed, in their order, at most 1,000 of them; More is how many there are beside.
 	Changes []RowChange
 	More    int64
+	// Key names the columns of the changed rows' keys.
+	Key string
 	// Failures are the errors of batches that were rolled back by themselves, with their keys.
 	Failures []error
 	// Preview counts the changes of every table.
@@ -73,6 +76,9 @@ func (r *runner) rehearsePlan(ctx context.Context, batches int) (*Rehearsal, err
 		return h, err
 	}
 	r.current = nil // from here on nothing knows of a stored run
+	if r.imager != nil {
+		h.Key = strings.Join(r.imager.images().Key(), ", ")
+	}
 	r.failures.limit = int64(^uint64(0) >> 1)
 	h.Preview, err = r.conn.DryRun(ctx, func(ctx context.Context) error {
 		for _, sh := range shards {

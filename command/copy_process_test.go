@@ -1,10 +1,12 @@
 package command_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,7 +31,8 @@ func (p *program) waitFor(t *testing.T, what string, yes func() bool) {
 		if t.Context().Err() != nil {
 			t.Fatalf("waiting until %s: %v", what, t.Context().Err())
 		}
-		if err := p.cmd.Process.Signal(syscall.Signal(0)); err != nil {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+		if err != nil || bytes.Contains(stat, []byte(") Z ")) { // it is gone, or is waited for
 			t.Fatalf("waiting until %s: the process has ended: %s", what, p.stderr.String())
 		}
 	}

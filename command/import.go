@@ -50,6 +50,7 @@ drover import items.csv --table items --null NULL --max-errors 100 --reject-file
 		Args:    drover.Args{Usage: "FILE", Missing: "missing FILE, the name of the file to read: events.csv, events.jsonl.gz, events.parquet"},
 		Options: drover.Options{DryRun: true, PlanOnly: true, Rollback: true, Check: true, Confirm: true, Limit: true},
 		Require: []string{"table"},
+		Hide:    []string{"workers"}, // a file is read in its order
 		Flags: func(f *pflag.FlagSet) {
 			x.Declare(f, batch.Options{BatchSize: importBatch}, func(f *pflag.FlagSet) {
 				f.StringVar(&o.table, "table", "", "write to this `table`, or schema.table")
@@ -217,7 +218,7 @@ func (j *importing) unfinished(ctx context.Context, path string) error {
 
 // find finds the table, and the columns that the fields go to.
 func (j *importing) find(ctx context.Context) (err error) {
-	if err := j.findTable(ctx); err != nil {
+	if err := j.describeTable(ctx); err != nil {
 		return err
 	}
 	if j.table.NotTransactional {
@@ -282,6 +283,9 @@ func (j *importing) process(ctx context.Context, b *batch.Batch[*datafile.Page])
 	}
 	if len(made) > 0 {
 		b.Created(j.loader.Table(), made...)
+	}
+	if b.RunID() == "" { // a rehearsal commits nothing
+		return nil
 	}
 	return j.conn.OnCommit(ctx, func(context.Context) error {
 		j.changed += n

@@ -200,8 +200,11 @@ func (j *importing) checkKeys(columns []rowload.Column) error {
 			}
 		}
 	}
-	if !j.options.Undo {
+	switch {
+	case !j.options.Undo:
 		return nil
+	case len(j.key.Columns) == 0:
+		return drover.Exit(drover.ExitUsage, "--undo: %s has no key by which the rows could be found again", j.table.FullName()).Try("leave --undo out")
 	}
 	for _, name := range j.key.Columns {
 		if !slices.ContainsFunc(columns, func(other rowload.Column) bool { return other.Name == name }) {

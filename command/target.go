@@ -61,6 +61,18 @@ func literalMarks(s sqltext.Syntax, where string) string {
 
 // findTable reads the table's description and refuses what cannot be walked.
 func (t *target) findTable(ctx context.Context) error {
+	if err := t.describeTable(ctx); err != nil {
+		return err
+	}
+	if len(t.table.Keys) == 0 {
+		return drover.Exit(drover.ExitUsage, "table %s has no primary key and no unique key without NULLs, so its rows cannot be walked in safe batches", t.table.FullName()).
+			Try("ALTER TABLE %s ADD PRIMARY KEY (...)", keyset.TableName(t.dialect, t.table.Schema, t.table.Name))
+	}
+	return nil
+}
+
+// describeTable reads the table's description, and its key where it has one.
+func (t *target) describeTable(ctx context.Context) error {
 	found, err := t.dialect.Table(ctx, t.conn, t.name)
 	switch {
 	case errors.Is(err, dialect.ErrNoTable):
@@ -72,15 +84,13 @@ func (t *target) findTable(ctx context.Context) error {
 	case found.View:
 		return drover.Exit(drover.ExitUsage, "%s is a view or another relation without rows of its own", found.FullName()).
 			Try("name the table that the rows are stored in")
-	case len(found.Keys) == 0:
-		return drover.Exit(drover.ExitUsage, "table %s has no primary key and no unique key without NULLs, so its rows cannot be walked in safe batches", found.FullName()).
-			Try("ALTER TABLE %s ADD PRIMARY KEY (...)", keyset.TableName(t.dialect, found.Schema, found.Name))
 	}
-	t.table, t.key = found, found.Keys[0]
-	if t.keys, err = keyset.New(t.dialect, found, t.key); err != nil {
-		return err
+	if t.table = found; len(found.Keys) == 0 {
+		return nil
 	}
-	return nil
+	t.key = found.Keys[0]
+	t.keys, err = keyset.New(t.dialect, found, t.key)
+	return err
 }
 
 // noTable names the table that was probably meant, or those that there are.

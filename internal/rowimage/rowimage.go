@@ -110,6 +110,9 @@ func (t *Table) Columns() []string {
 	return names
 }
 
+// Key is the names of the key's columns.
+func (t *Table) Key() []string { return t.key }
+
 // Held are the names of the columns that row's image holds, of all of [Table.Columns].
 func (t *Table) Held(row Row) []string {
 	var names []string

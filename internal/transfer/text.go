@@ -17,6 +17,7 @@ import (
 // round, cut or take for another one is an error.
 func Parse(d dialect.Dialect, c dialect.Column) func(text []byte) (driver.Value, error) {
 	typ := d.Type(c)
+	limit := characters(typ, c)
 	switch typ.Class {
 	case dialect.Opaque:
 		if !c.TextBytes {
@@ -27,7 +28,7 @@ func Parse(d dialect.Dialect, c dialect.Column) func(text []byte) (driver.Value,
 			if !utf8.Valid(text) {
 				return nil, errNoUTF8
 			}
-			return string(text), short(typ, text)
+			return string(text), short(limit, text)
 		}
 	case dialect.Bytes:
 		return func(text []byte) (driver.Value, error) {
@@ -91,10 +92,11 @@ func Guard(d dialect.Dialect, c dialect.Column) func(text []byte) ([]byte, error
 	typ := d.Type(c)
 	switch typ.Class {
 	case dialect.Text:
-		if typ.Length == 0 {
+		limit := characters(typ, c)
+		if limit == 0 {
 			return nil
 		}
-		return func(text []byte) ([]byte, error) { return text, short(typ, text) }
+		return func(text []byte) ([]byte, error) { return text, short(limit, text) }
 	case dialect.Decimal:
 		if typ.Digits == 0 {
 			return nil
@@ -123,11 +125,19 @@ func Guard(d dialect.Dialect, c dialect.Column) func(text []byte) ([]byte, error
 	return nil
 }
 
+// characters is how many characters a column holds that was declared with their number; 0 for others, whose limit is one of bytes or none.
+func characters(typ dialect.Type, c dialect.Column) int {
+	if _, numbers := dialect.TypeWord(c.Type); len(numbers) == 0 {
+		return 0
+	}
+	return typ.Length
+}
+
 // short refuses a text that is too long: a database cuts off blanks at its end without a word.
-func short(typ dialect.Type, text []byte) error {
-	if typ.Length > 0 && len(text) > typ.Length {
-		if n := utf8.RuneCount(text); n > typ.Length {
-			return fmt.Errorf("%.60q has %d characters, and the column holds %d", text, n, typ.Length)
+func short(limit int, text []byte) error {
+	if limit > 0 && len(text) > limit {
+		if n := utf8.RuneCount(text); n > limit {
+			return fmt.Errorf("%.60q has %d characters, and the column holds %d", text, n, limit)
 		}
 	}
 	return nil

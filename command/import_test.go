@@ -1,0 +1,471 @@
+package command_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/drover-dev/drover"
+	"github.com/drover-dev/drover/internal/datafile"
+	"github.com/drover-dev/drover/internal/testdb"
+)
+
+// load runs drover import.
+func (b *bench) load(ctx context.Context, file string, args ...string) (*drover.Result, error) {
+	return b.command(ctx, drover.CallOptions{}, "import", append([]string{file, "--no-input"}, args...)...)
+}
+
+func (b *bench) mustLoad(t *testing.T, file string, args ...string) *drover.Result {
+	t.Helper()
+	res, err := b.load(t.Context(), file, args...)
+	if err != nil {
+		t.Fatalf("import %s %s: %v\n%s", file, strings.Join(args, " "), err, res.Stderr)
+	}
+	return res
+}
+
+// dataFile makes a file of a test's folder.
+func dataFile(t *testing.T, name, text string) string {
+	t.Helper()
+	file := name
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(t.TempDir(), name)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// lines are the rows of a query, the values of each between bars.
+func (b *bench) lines(t *testing.T, query string, columns int) string {
+	t.Helper()
+	rows, err := b.raw.QueryContext(t.Context(), query)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	defer rows.Close()
+	var out strings.Builder
+	for rows.Next() {
+		values, dest := make([]*string, columns), make([]any, columns)
+		for i := range dest {
+			dest[i] = &values[i]
+		}
+		if err := rows.Scan(dest...); err != nil {
+			t.Fatal(err)
+		}
+		for i, value := range values {
+			if i > 0 {
+				out.WriteByte('|')
+			}
+			if value == nil {
+				out.WriteString("NULL")
+			} else {
+				out.WriteString(*value)
+			}
+		}
+		out.WriteByte('\n')
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// TestImport_RoundTrip writes a table with every portable type to a file of every format, reads it back into the empty table, and writes it again.
+func TestImport_RoundTrip(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.kinds(t)
+		dir := t.TempDir()
+		before := b.lines(t, "SELECT * FROM kinds ORDER BY id", 13)
+		for _, name := range []string{"a.csv", "a.csv.gz", "a.csv.zst", "a.jsonl", "a.jsonl.gz", "a.parquet"} {
+			file, again := filepath.Join(dir, name), filepath.Join(dir, "again-"+name)
+			b.mustExport(t, file, "--table", "kinds")
+			b.exec(t, "DELETE FROM kinds")
+			res := b.mustLoad(t, file, "--table", "kinds", "--batch-size", "4")
+			if want := "Imported 6 rows in 2 batches into " + res.Stdout[strings.Index(res.Stdout, "into ")+5:]; res.Stdout != want {
+				t.Errorf("%s: output %q", name, res.Stdout)
+			}
+			if b.Name != testdb.NameSQLite { // which keeps a value as it was written
+				if diff := cmp.Diff(before, b.lines(t, "SELECT * FROM kinds ORDER BY id", 13)); diff != "" {
+					t.Errorf("%s: rows (-want +got):\n%s", name, diff)
+				}
+			}
+			b.mustExport(t, again, "--table", "kinds")
+			if readFile(t, file) != readFile(t, again) {
+				t.Errorf("%s: the file written again is another one", name)
+			}
+		}
+	})
+}
+
+// TestImport_AnyText reads texts of all characters that mean something in CSV, in COPY or in SQL.
+func TestImport_AnyText(t *testing.T) {
+	alphabet := []string{"a", `"`, ",", "\n", "\r", "\r\n", `\`, `\.`, "\n\\.\n", ";", "'", "\t", "é", "𝄞", " ", `\N`, "?", "$1", ":x"}
+	var want strings.Builder
+	csv, tabs := []byte("id,text\n"), []byte{}
+	for id := range 300 {
+		var text strings.Builder
+		for range rand.IntN(8) {
+			text.WriteString(alphabet[rand.IntN(len(alphabet))])
+		}
+		fmt.Fprintf(&want, "%d|%s\n", id, text.String())
+		csv = fmt.Appendf(csv, "%d,", id)
+		csv = append(datafile.AppendField(csv, []byte(text.String()), ',', ""), '\n')
+		tabs = append(datafile.AppendField(tabs, []byte(text.String()), '\t', "NULL"), '\t')
+		tabs = fmt.Appendf(tabs, "%d\n", id)
+	}
+	each(t, func(t *testing.T, b *bench) {
+		b.exec(t, "CREATE TABLE texts (id integer NOT NULL PRIMARY KEY, text text)")
+		for _, tt := range []struct {
+			file string
+			args []string
+		}{
+			{dataFile(t, "a.csv", string(csv)), nil},
+			{dataFile(t, "a.tsv", string(tabs)), []string{"--format", "csv", "--delimiter", "tab", "--null", "NULL", "--no-header", "--columns", "text,id"}},
+		} {
+			b.mustLoad(t, tt.file, append([]string{"--table", "texts", "--batch-size", "100"}, tt.args...)...)
+			if diff := cmp.Diff(want.String(), b.lines(t, "SELECT id, text FROM texts ORDER BY id", 2)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tt.file, diff)
+			}
+			b.exec(t, "DELETE FROM texts")
+		}
+	})
+}
+
+func (b *bench) people(t *testing.T) {
+	t.Helper()
+	b.exec(t, "CREATE TABLE people (id integer NOT NULL PRIMARY KEY, name varchar(20) NOT NULL, score decimal(6,2), born date, note varchar(20) DEFAULT 'none')")
+}
+
+const selectPeople = "SELECT id, name, score, born, note FROM people ORDER BY id"
+
+// TestImport_Columns says in every way which field goes where.
+func TestImport_Columns(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.people(t)
+		tests := []struct{ name, file, text, want string }{
+			{"by name, in another order", "a.csv", "born,NAME,id\n2000-01-02,Ann,1\n,\"\",2\n", "1|Ann|NULL|2000-01-02|none\n2||NULL|NULL|none\n"},
+			{"mapped, left out --map Full=Name=name --ignore-field junk", "a.csv", "Full=Name,junk,id\nAnn,x,1\n", "1|Ann|NULL|NULL|none\n"},
+			{"no names --no-header", "a.csv", "1,Ann,1.5,2000-01-02,hello\n", "1|Ann|1.5|2000-01-02|hello\n"},
+			{"no names, said --no-header --columns name,-,id", "a.csv", "Ann,x,1\n", "1|Ann|NULL|NULL|none\n"},
+			{"NULL by a token --null NA --delimiter ;", "a.csv", "id;name;note;score\n1;Ann;NA;NA\n2;\"NA\";;3\n", "1|Ann|NULL|NULL|NULL\n2|NA|3|NULL|\n"},
+			{"lines of Windows, a byte order mark", "a.csv", "\xEF\xBB\xBFid,name\r\n1,Ann\r\n\r\n2,Bob", "1|Ann|NULL|NULL|none\n2|Bob|NULL|NULL|none\n"},
+			{"JSON", "a.ndjson", `{"id":1,"name":"A\u00e9","score":1.25,"born":null}` + "\n" + `{"name":"Bob","id":2}` + "\n", "1|Aé|1.25|NULL|none\n2|Bob|NULL|NULL|none\n"},
+			{"numbers with an exponent", "a.csv", "id,name,score\n1,Ann,1.5e2\n", "1|Ann|150|NULL|none\n"},
+		}
+		for _, tt := range tests {
+			name, options, _ := strings.Cut(tt.name, " --")
+			args := []string{"--table", "people"}
+			if options != "" {
+				args = append(args, strings.Fields("--"+options)...)
+			}
+			b.mustLoad(t, dataFile(t, tt.file, tt.text), args...)
+			got := strings.NewReplacer(".50|", ".5|", ".00|", "|", "T00:00:00Z", "").Replace(b.lines(t, selectPeople, 5))
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+			b.exec(t, "DELETE FROM people")
+		}
+	})
+}
+
+// TestImport_UpsertTwice changes nothing with the same file again, and the rows of its keys with another one.
+func TestImport_UpsertTwice(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.people(t)
+		b.exec(t, "INSERT INTO people VALUES (1, 'old', 1, '2000-01-01', 'kept'), (9, 'other', 9, NULL, NULL)")
+		file := dataFile(t, "a.csv", "id,name,score\n1,Ann,1.50\n2,Bob,\n3,Cid,3\n3,Cyd,3.25\n")
+		args := []string{"--table", "people", "--upsert-on", "id"}
+		b.mustLoad(t, file, args...)
+		want := "1|Ann|1.5|2000-01-01|kept\n2|Bob|NULL|NULL|none\n3|Cyd|3.25|NULL|none\n9|other|9|NULL|NULL\n"
+		people := func() string {
+			return strings.NewReplacer(".50|", ".5|", ".00|", "|", "T00:00:00Z", "").Replace(b.lines(t, selectPeople, 5))
+		}
+		if diff := cmp.Diff(want, people()); diff != "" {
+			t.Errorf("rows (-want +got):\n%s", diff)
+		}
+		before := b.lines(t, selectPeople, 5)
+		res := b.mustLoad(t, dataFile(t, "b.csv", "id,name,score\n1,Ann,1.50\n2,Bob,\n3,Cyd,3.25\n"), args...)
+		if diff := cmp.Diff(before, b.lines(t, selectPeople, 5)); diff != "" {
+			t.Errorf("the rows have changed (-before +after):\n%s", diff)
+		}
+		if told := strings.Contains(res.Stderr, "3 rows had their values already"); told != (b.Name != testdb.NameMariaDB) {
+			t.Errorf("summary:\n%s", res.Stderr)
+		}
+		b.mustLoad(t, file, args...)
+		if diff := cmp.Diff(want, people()); diff != "" {
+			t.Errorf("the same file again: rows (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestImport_SameFileAgain is refused, under another name too, unless it is asked for.
+func TestImport_SameFileAgain(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.exec(t, "CREATE TABLE notes (note varchar(20))") // without a key
+		text := "note\nx\ny\n"
+		b.mustLoad(t, dataFile(t, "a.csv", text), "--table", "notes")
+		other := dataFile(t, "b.csv", text)
+		if _, err := b.load(t.Context(), other, "--table", "notes"); drover.ExitCode(err) != drover.ExitRefused || !strings.Contains(fmt.Sprint(err), "is imported into") {
+			t.Errorf("the same content: %v", err)
+		}
+		b.wantCount(t, "SELECT count(*) FROM notes", 2)
+		b.mustLoad(t, other, "--table", "notes", "--again")
+		b.wantCount(t, "SELECT count(*) FROM notes", 4)
+		b.mustLoad(t, dataFile(t, other, "note\nz\n"), "--table", "notes")
+		b.wantCount(t, "SELECT count(*) FROM notes", 5)
+	})
+}
+
+// TestImport_BadRecords sets records of every kind of badness aside, and writes them to the reject file.
+func TestImport_BadRecords(t *testing.T) {
+	const text = `id,name,score,born
+1,Ann,1.5,2000-01-02
+2,Bob
+x,Cid,1,
+4,"D" d,1,
+5,,1,
+6,Fay,12345.5,
+7,Gus,1.555,
+8,Hal,1,2000-02-30
+9,this name is too long for it,1,
+1,Twice,1,
+11,"Kim
+Lee",2,
+12,Liv,3,
+`
+	each(t, func(t *testing.T, b *bench) {
+		b.people(t)
+		file := dataFile(t, "a.csv", text)
+		rejected := filepath.Join(t.TempDir(), "rejected.csv")
+		b.unchanged(t, func() {
+			if _, err := b.load(t.Context(), file, "--table", "people", "--dry-run"); err != nil {
+				t.Errorf("dry run: %v", err)
+			}
+		})
+		if _, err := b.load(t.Context(), file, "--table", "people", "--max-errors", "3", "--reject-file", rejected); drover.ExitCode(err) != drover.ExitFailed {
+			t.Errorf("three errors allowed: %v", err)
+		}
+		res, err := b.load(t.Context(), file, "--table", "people", "--max-errors", "100", "--reject-file", rejected)
+		if drover.ExitCode(err) != drover.ExitPartial {
+			t.Fatalf("error %v\n%s", err, res.Stderr)
+		}
+		more, lines := "", []string{"3", "4", "5", "6", "7", "8", "9", "10", "11"}
+		if b.Name == testdb.NameSQLite { // whose columns hold texts and numbers of any length
+			more, lines = "6|Fay\n7|Gus\n9|this name is too long for it\n", []string{"3", "4", "5", "6", "9", "11"}
+		}
+		if got, want := b.lines(t, "SELECT id, name FROM people ORDER BY id", 2), "1|Ann\n"+more+"11|Kim\nLee\n12|Liv\n"; got != want {
+			t.Errorf("rows %q, want %q", got, want)
+		}
+		if b.Name == testdb.NamePostgres {
+			golden(t, "import_rejected", readFile(t, rejected))
+		}
+		got := strings.Split(strings.TrimSpace(readFile(t, rejected)), "\n")
+		var numbers []string
+		for _, line := range got[1:] {
+			number, _, _ := strings.Cut(line, ",")
+			numbers = append(numbers, number)
+		}
+		if diff := cmp.Diff(lines, numbers); diff != "" {
+			t.Errorf("lines of the rejected records (-want +got):\n%s\n%s", diff, strings.Join(got, "\n"))
+		}
+		if !strings.Contains(res.Stderr, fmt.Sprintf("%d records written to %s", len(lines), rejected)) {
+			t.Errorf("messages:\n%s", res.Stderr)
+		}
+		id := b.latestRun(t)
+		b.exec(t, "DELETE FROM people WHERE id = 1") // so that the tenth can be written now
+		if _, err := b.load(t.Context(), file, "--table", "people", "--retry", id, "--max-errors", "100"); drover.ExitCode(err) != drover.ExitPartial {
+			t.Errorf("retry: %v", err)
+		}
+		if got, want := b.lines(t, "SELECT id, name FROM people ORDER BY id", 2), "1|Twice\n"+more+"11|Kim\nLee\n12|Liv\n"; got != want {
+			t.Errorf("rows %q, want %q", got, want)
+		}
+	})
+}
+
+// latestRun is the id of the run that was begun last.
+func (b *bench) latestRun(t *testing.T) string {
+	t.Helper()
+	return strings.TrimSpace(b.lines(t, "SELECT id FROM drover_runs ORDER BY id DESC LIMIT 1", 1))
+}
+
+// TestImport_DryRuns leave the database as it was, and say what they have seen.
+func TestImport_DryRuns(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.people(t)
+		b.exec(t, "INSERT INTO people VALUES (2, 'old', 1, NULL, NULL)")
+		file := dataFile(t, "people.csv", "id,name,extra\n1,Ann,x\n2,Bob,y\n3,Cid,z\n")
+		args := []string{"--table", "people", "--upsert-on", "id", "--map", "extra=note"}
+		b.unchanged(t, func() {
+			res := b.mustLoad(t, file, append(args, "--dry-run")...)
+			for _, part := range []string{"Would import 3 rows in 1 batch into", "id, name, extra -> note", "id 1  name Ann  extra x", "on id: the values of a row that is there are replaced"} {
+				if !strings.Contains(res.Stdout, part) {
+					t.Errorf("dry run without %q:\n%s", part, res.Stdout)
+				}
+			}
+			res = b.mustLoad(t, file, append(args, "--dry-run=rollback")...)
+			for _, part := range []string{"id 2:  name old -> Bob  note NULL -> y", "people: 2 inserted, 1 updated"} {
+				if b.Name == testdb.NameMariaDB {
+					part = strings.Replace(part, "people: 2 inserted, 1 updated", "people: ", 1)
+				}
+				if !strings.Contains(res.Stdout, part) {
+					t.Errorf("rehearsal without %q:\n%s", part, res.Stdout)
+				}
+			}
+			if _, err := b.load(t.Context(), file, append(args, "--check")...); drover.ExitCode(err) != drover.ExitFailed {
+				t.Errorf("check: %v", err)
+			}
+		})
+	})
+}
+
+// TestImport_Undo takes the rows away that were made, and restores those that were changed.
+func TestImport_Undo(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.people(t)
+		b.exec(t, "INSERT INTO people VALUES (2, 'old', 1, NULL, 'kept'), (9, 'other', 9, NULL, NULL)")
+		before := b.lines(t, selectPeople, 5)
+		b.mustLoad(t, dataFile(t, "a.csv", "id,name\n1,Ann\n2,Bob\n3,Cid\n3,Cyd\n"), "--table", "people", "--upsert-on", "id", "--undo", "--batch-size", "2")
+		b.wantCount(t, "SELECT count(*) FROM people WHERE name IN ('Ann', 'Bob', 'Cyd')", 3)
+		b.mustUndo(t)
+		if diff := cmp.Diff(before, b.lines(t, selectPeople, 5)); diff != "" {
+			t.Errorf("an upsert that was undone (-before +after):\n%s", diff)
+		}
+		b.mustLoad(t, dataFile(t, "b.csv", "id,name\n5,Eve\n6,Fay\n"), "--table", "people", "--undo")
+		b.wantCount(t, "SELECT count(*) FROM people", 4)
+		b.mustUndo(t)
+		if diff := cmp.Diff(before, b.lines(t, selectPeople, 5)); diff != "" {
+			t.Errorf("an import that was undone (-before +after):\n%s", diff)
+		}
+	})
+}
+
+func (b *bench) mustUndo(t *testing.T) {
+	t.Helper()
+	res, err := b.command(t.Context(), drover.CallOptions{}, "undo", b.latestRun(t), "--no-input")
+	if err != nil {
+		t.Fatalf("undo: %v\n%s", err, res.Stderr)
+	}
+}
+
+// TestImport_FileChanged refuses to go on with a file that is not the one that the run began with.
+func TestImport_FileChanged(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.exec(t, "CREATE TABLE notes (id integer NOT NULL PRIMARY KEY, note varchar(20))")
+		text := "id,note\n1,a\n2,b\nx,c\n4,d\n"
+		file := dataFile(t, "a.csv", text)
+		args := []string{"--table", "notes", "--batch-size", "1"}
+		if _, err := b.load(t.Context(), file, args...); err == nil {
+			t.Fatal("a bad record was imported")
+		}
+		b.wantCount(t, "SELECT count(*) FROM notes", 2)
+		dataFile(t, file, "id,note\n1,a\n3,b\n5,c\n4,d\n")
+		_, err := b.load(t.Context(), file, args...)
+		if drover.ExitCode(err) != drover.ExitRefused || !strings.Contains(fmt.Sprint(err), "has changed since run ") {
+			t.Errorf("a changed file: %v", err)
+		}
+		b.wantCount(t, "SELECT count(*) FROM notes", 2)
+		dataFile(t, file, text)
+		if _, err := b.load(t.Context(), file, append(args, "--max-errors", "1")...); drover.ExitCode(err) != drover.ExitPartial {
+			t.Errorf("the file as it was: %v", err)
+		}
+		if got := b.lines(t, "SELECT id FROM notes ORDER BY id", 1); got != "1\n2\n4\n" {
+			t.Errorf("rows %q", got)
+		}
+	})
+}
+
+// TestImport_FileChangesMeanwhile stops where the file is written to while it is imported.
+func TestImport_FileChangesMeanwhile(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.exec(t, "CREATE TABLE notes (id integer NOT NULL PRIMARY KEY, note text)")
+		var text strings.Builder
+		text.WriteString("id,note\n")
+		for i := range 200 {
+			fmt.Fprintf(&text, "%d,%s\n", i, strings.Repeat("x", 20_000)) // more than what is read ahead
+		}
+		file := dataFile(t, "a.csv", text.String())
+		p := startProgram(t, []string{"DATABASE_URL=" + b.URL}, "import", file, "--table", "notes", "--batch-size", "5", "--rows-per-second", "50", "--no-input")
+		p.waitFor(t, "rows are there", func() bool { return b.count(t, "SELECT count(*) FROM notes") > 0 })
+		if err := os.Chtimes(file, time.Now(), time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		_, code := p.wait(t)
+		if code != drover.ExitFailed || !strings.Contains(p.stderr.String(), "the file has changed since it was measured") {
+			t.Errorf("exit code %d\n%s", code, p.stderr.String())
+		}
+		if n := b.count(t, "SELECT count(*) FROM notes"); n == 0 || n == 200 || n%5 != 0 {
+			t.Errorf("%d rows", n)
+		}
+	})
+}
+
+// TestImport_Archive brings rows back that purge has archived.
+func TestImport_Archive(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.kinds(t)
+		before := b.lines(t, "SELECT * FROM kinds ORDER BY id", 13)
+		for _, name := range []string{"a.jsonl", "a.jsonl.gz", "a.jsonl.zst"} {
+			file := filepath.Join(t.TempDir(), name)
+			b.mustCall(t, "--table", "kinds", "--all", "--archive-to", file, "--batch-size", "2", "--no-input")
+			b.wantCount(t, "SELECT count(*) FROM kinds", 0)
+			b.mustLoad(t, file, "--table", "kinds")
+			if b.Name == testdb.NameSQLite {
+				b.wantCount(t, "SELECT count(*) FROM kinds", 6)
+				continue
+			}
+			if diff := cmp.Diff(before, b.lines(t, "SELECT * FROM kinds ORDER BY id", 13)); diff != "" {
+				t.Errorf("%s (-before +after):\n%s", name, diff)
+			}
+		}
+	})
+}
+
+// TestImport_JSON has a plan and a summary, and nothing else on the standard output.
+func TestImport_JSON(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.people(t)
+		res := b.mustLoad(t, dataFile(t, "a.csv", "id,name\n1,Ann\n2,Bob\n"), "--table", "people", "--json")
+		var types []string
+		for line := range strings.Lines(res.Stdout) {
+			var doc struct {
+				Type, Command string
+				Rows, Done    *int64
+				Details       map[string]string
+			}
+			if err := json.Unmarshal([]byte(line), &doc); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+			if doc.Command == "" { // an event
+				continue
+			}
+			if doc.Type == "plan" && (doc.Rows == nil || *doc.Rows != 2 || doc.Details["Columns"] != "id, name") {
+				t.Errorf("plan %s", line)
+			}
+			types = append(types, doc.Type)
+		}
+		if diff := cmp.Diff([]string{"plan", "summary"}, types); diff != "" {
+			t.Errorf("documents (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestImport_Limit reads the first records alone.
+func TestImport_Limit(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.people(t)
+		file := dataFile(t, "a.csv", "id,name\n1,Ann\n2,Bob\n3,Cid\n4,Dan\n")
+		b.mustLoad(t, file, "--table", "people", "--limit", "3", "--batch-size", "2")
+		b.wantCount(t, "SELECT count(*) FROM people", 3)
+		b.wantCount(t, "SELECT max(id) FROM people", 3)
+	})
+}

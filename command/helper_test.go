@@ -148,11 +148,14 @@ func (b *bench) unchanged(t *testing.T, fn func()) {
 	}
 }
 
+// goldens is where the golden files are, also for a test that works in another folder.
+var goldens, _ = filepath.Abs("testdata")
+
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	file := filepath.Join("testdata", name+".golden")
+	file := filepath.Join(goldens, name+".golden")
 	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
+		if err := os.MkdirAll(goldens, 0o755); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {

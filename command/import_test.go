@@ -3,6 +3,7 @@ package command_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -467,5 +468,90 @@ func TestImport_Limit(t *testing.T) {
 		b.mustLoad(t, file, "--table", "people", "--limit", "3", "--batch-size", "2")
 		b.wantCount(t, "SELECT count(*) FROM people", 3)
 		b.wantCount(t, "SELECT max(id) FROM people", 3)
+	})
+}
+
+// TestImport_Refusals runs the whole program, so that the golden files hold what a user reads. Nothing is changed by any of them.
+func TestImport_Refusals(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.people(t)
+		b.exec(t,
+			"CREATE TABLE codes (id integer NOT NULL PRIMARY KEY, code varchar(9) NOT NULL UNIQUE)",
+			"CREATE TABLE plain (id integer)", "CREATE VIEW young AS SELECT id FROM people")
+		t.Chdir(t.TempDir()) // so that the names in the messages are short
+		for name, text := range map[string]string{
+			"good.csv": "id,name\n1,Ann\n", "other.csv": "id,nmae,colour\n1,Ann,red\n", "part.csv": "id,score\n1,2\n", "twice.csv": "id,id\n1,2\n", "empty.csv": "",
+			"open.csv": "id,name\n1,\"Ann\n2,Bob\n", "good.txt": "id,name\n1,Ann\n", "utf16.csv": "\xFF\xFEi\x00d\x00", "three.csv": "1,Ann,x\n", "codes.csv": "id,code\n1,a\n",
+			"broken.parquet": "this is no Parquet file", "bad.csv.gz": "id,name\n", "bad.csv": "id,name\n1,Ann\nx,Bob\n", "none.csv": "id,name\n",
+			"there.csv": "x\n",
+		} {
+			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		people := func(file string, more ...string) []string { return append([]string{file, "--table", "people"}, more...) }
+		tests := []refusal{
+			{"no file", []string{"--table", "people"}, drover.ExitUsage},
+			{"no table", []string{"good.csv"}, drover.ExitUsage},
+			{"missing file", people("godo.csv"), drover.ExitUsage},
+			{"folder", people(".", "--format", "csv"), drover.ExitUsage},
+			{"standard input", people("-"), drover.ExitUsage},
+			{"unknown format", people("good.txt"), drover.ExitUsage},
+			{"empty file", people("empty.csv"), drover.ExitUsage},
+			{"no records", people("none.csv", "--no-input"), drover.ExitOK},
+			{"UTF-16", people("utf16.csv"), drover.ExitUsage},
+			{"quote never closed", people("open.csv"), drover.ExitUsage},
+			{"no Parquet", people("broken.parquet"), drover.ExitUsage},
+			{"no gzip", people("bad.csv.gz"), drover.ExitUsage},
+			{"a name twice", people("twice.csv"), drover.ExitUsage},
+			{"unknown table", []string{"good.csv", "--table", "peopel"}, drover.ExitUsage},
+			{"view", []string{"good.csv", "--table", "young"}, drover.ExitUsage},
+			{"unknown field", people("other.csv"), drover.ExitUsage},
+			{"far field", people("other.csv", "--map", "nmae=name"), drover.ExitUsage},
+			{"unknown column", people("other.csv", "--map", "nmae=nam", "--ignore-field", "colour"), drover.ExitUsage},
+			{"map of no field", people("good.csv", "--map", "nam=name"), drover.ExitUsage},
+			{"malformed map", people("good.csv", "--map", "name"), drover.ExitUsage},
+			{"two fields, one column", people("other.csv", "--map", "nmae=name", "--map", "colour=name"), drover.ExitUsage},
+			{"column without a value", people("part.csv"), drover.ExitUsage},
+			{"number of fields", people("three.csv", "--no-header"), drover.ExitUsage},
+			{"number of columns", people("three.csv", "--no-header", "--columns", "id,name"), drover.ExitUsage},
+			{"delimiter", people("good.csv", "--delimiter", "ab"), drover.ExitUsage},
+			{"upsert without a key", people("good.csv", "--upsert-on", "name"), drover.ExitUsage},
+			{"upsert on another column", people("good.csv", "--upsert-on", "nam"), drover.ExitUsage},
+			{"undo without a key", []string{"good.csv", "--table", "plain", "--undo", "--ignore-field", "name"}, drover.ExitUsage},
+			{"reject file that is there", people("good.csv", "--reject-file", "there.csv", "--no-input"), drover.ExitRefused},
+			{"reject file in no folder", people("good.csv", "--reject-file", "nowhere/r.csv", "--no-input"), drover.ExitUsage},
+			{"nobody to ask", people("good.csv"), drover.ExitUsage},
+		}
+		if b.Name == testdb.NameMariaDB {
+			tests = append(tests, refusal{"upsert with two keys", []string{"codes.csv", "--table", "codes", "--upsert-on", "id", "--dry-run"}, drover.ExitRefused})
+		}
+		b.refused(t, "import_refusals."+b.Name, "import", tests)
+		b.exec(t, "DROP VIEW young")
+	})
+}
+
+// TestImport_RefusalsOfRuns are those of a run that was begun.
+func TestImport_RefusalsOfRuns(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.people(t)
+		file := dataFile(t, "a.csv", "id,name\n1,Ann\n2,Bob\nx,Cid\n")
+		var all strings.Builder
+		tell := func(what string, args ...string) {
+			_, err := b.load(t.Context(), file, append(args, "--table", "people", "--batch-size", "1")...)
+			text := strings.ReplaceAll(fmt.Sprint(err), file, "a.csv")
+			var exit *drover.CommandError
+			if errors.As(err, &exit) {
+				text += "\n" + strings.ReplaceAll(strings.Join(exit.Advice, "\n"), file, "a.csv")
+			}
+			fmt.Fprintf(&all, "== %s (exit %d)\n%s\n", what, drover.ExitCode(err), b.stable(text))
+		}
+		tell("bad record")
+		dataFile(t, file, "id,name\n1,Ann\n2,Bob\n3,Cid\n")
+		tell("changed file")
+		dataFile(t, file, "id,name\n1,Ann\n2,Bob\nx,Cid\n")
+		tell("bad record set aside", "--max-errors", "1")
+		tell("same file again")
+		golden(t, "import_runs."+b.Name, all.String())
 	})
 }

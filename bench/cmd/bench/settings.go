@@ -34,7 +34,7 @@ var long = []string{"growth", "load", "kills"}
 
 func parse(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	names := append([]string{"block", "savepoint", "statement", "purge", "engine", "export", "growth", "load", "kills", "start"}, item.Names()...)
+	names := append([]string{"block", "savepoint", "statement", "purge", "engine", "export", "import", "growth", "load", "kills", "start"}, item.Names()...)
 	flags.StringVar(&s.pattern, "run", "", "measure only the workloads that match this `regexp`: "+strings.Join(names, ", ")+"; without it all but "+strings.Join(long, ", "))
 	flags.StringVar(&s.databases, "databases", strings.Join(testdb.Names(), ","), "measure on these databases, separated by `commas`")
 	flags.StringVar(&s.dir, "dir", os.TempDir(), "put the databases into a folder below `dir`; commits cost what its disk makes them cost")
@@ -51,8 +51,8 @@ func parse(args []string) (s settings, err error) {
 	flags.IntVar(&s.workload.GrowthRows, "growth", 10_000_000, "rows of the largest table that a job is run on to see its memory")
 	flags.IntVar(&s.workload.LoadRate, "load-rate", 300, "transactions that pgbench begins in a second")
 	flags.DurationVar(&s.workload.LoadTime, "load-time", 30*time.Second, "how long pgbench runs with nothing beside it")
-	flags.IntVar(&s.workload.ExportRows, "export-rows", 1_000_000, "rows of the table that is exported")
-	flags.IntVar(&s.workload.ExportRounds, "export-rounds", 5, "rounds of the export")
+	flags.IntVar(&s.workload.ExportRows, "export-rows", 1_000_000, "rows of the table that is exported, and of the file that is imported")
+	flags.IntVar(&s.workload.ExportRounds, "export-rounds", 5, "rounds of the export and the import")
 	flags.IntVar(&s.workload.StartRounds, "starts", 51, "starts of each command line")
 	flags.StringVar(&s.workload.Module, "module", "..", "`folder` of the module drover, from which the program is built")
 

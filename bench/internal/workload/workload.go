@@ -69,7 +69,7 @@ func Short(ctx context.Context, h *harness.Harness, o Options) error {
 
 // Long measures what takes seconds, on every database, and the start of the program.
 func Long(ctx context.Context, h *harness.Harness, o Options) error {
-	if err := run(ctx, h, o, []workload{{"purge", purges}, {"engine", engines}, {"export", exports}, {"growth", growth}, {"load", loads}, {"kills", kills}}); err != nil {
+	if err := run(ctx, h, o, []workload{{"purge", purges}, {"engine", engines}, {"export", exports}, {"import", imports}, {"growth", growth}, {"load", loads}, {"kills", kills}}); err != nil {
 		return err
 	}
 	return start(ctx, h, o)

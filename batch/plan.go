@@ -86,6 +86,9 @@ func (r *runner) planOf(ctx context.Context) (*Plan, error) {
 		p.First, p.Last = measured.first.String(), measured.last.String()
 	}
 	p.takeSample(measured)
+	if replayed, ok := r.source.(*replay); ok && r.current == nil {
+		p.Rows += replayed.later
+	}
 	left := p.Rows
 	if r.current != nil {
 		total, err := r.store.Totals(ctx, r.current.ID)

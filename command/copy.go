@@ -320,14 +320,14 @@ func (j *copying) nothing() string {
 	return "Nothing to " + j.verb.Base + ": no rows of " + j.source.table.FullName() + " match."
 }
 
-// completeCopy offers the tables of the two databases to the shell.
+// completeCopy offers the tables and columns of the two databases, and the runs, to the shell.
 func completeCopy(ctx context.Context, c *drover.Call, option, prefix string) []string {
 	if option == "columns" {
 		return columnNames(ctx, c, "from", prefix)
 	}
 	side, ok := map[string]string{"table": "from", "to-table": "to"}[option]
 	if !ok {
-		return nil
+		return completeRun(ctx, c, "to", option, prefix)
 	}
 	return tableNames(ctx, c, side, prefix)
 }

@@ -192,6 +192,9 @@ func (r *runner) makePlan(ctx context.Context) (*Plan, error) {
 		if err := r.lookUp(ctx); err != nil {
 			return nil, err
 		}
+		if err := r.claim(ctx); err != nil {
+			return nil, err
+		}
 		p, err := r.measure(ctx)
 		if err != nil {
 			return nil, err

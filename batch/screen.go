@@ -277,7 +277,7 @@ func (s *Screen) stopped(res *Result, err *StoppedError) error {
 
 // again is the command line that goes on with the run.
 func (s *Screen) again(id string, change map[string]string) string {
-	all := map[string]string{"again": "", "resume": Short(id)}
+	all := map[string]string{"again": "", "resume": Short(id), "plan": "", "plan-out": ""}
 	if s.sameLine {
 		delete(all, "resume")
 	}
@@ -290,7 +290,7 @@ func (s *Screen) retry(id string) string {
 	if s.call.HasCommand("runs") {
 		return s.tool() + " runs retry " + Short(id)
 	}
-	return s.call.ShellLine(map[string]string{"again": "", "resume": "", "limit": "", "retry": Short(id)})
+	return s.call.ShellLine(map[string]string{"again": "", "resume": "", "limit": "", "plan": "", "plan-out": "", "retry": Short(id)})
 }
 
 // doneText says how much is done, of a job with phases in each of them.

@@ -39,6 +39,7 @@ drover copy --from default --to archive --table events --where "created_at < '20
 drover copy --from old --to new --table users --to-table app.users --columns id,name,email --workers 4`,
 		Options:    drover.Options{DryRun: true, PlanOnly: true, Rollback: true, Check: true, Confirm: true, Limit: true},
 		NoDatabase: true,
+		Fill:       x.Fill,
 		Require:    []string{"from", "to", "table"},
 		Hide:       []string{"database", "undo", "retry"},
 		Flags: func(f *pflag.FlagSet) {
@@ -267,6 +268,8 @@ func (j *copying) run(ctx context.Context) error {
 	j.screen.Begin(plan)
 	left := plan.Rows - plan.Done
 	switch {
+	case c.CheckOnly() && plan.File != nil && plan.Refusal != nil:
+		return plan.Refusal
 	case c.CheckOnly() && plan.Rows == 0:
 		c.Notice("%s", j.nothing())
 		return nil
@@ -277,21 +280,28 @@ func (j *copying) run(ctx context.Context) error {
 		if err != nil {
 			return j.screen.Explain(ctx, nil, err)
 		}
-		return j.screen.Rehearsed(h)
+		if err := j.screen.Rehearsed(h); err != nil {
+			return err
+		}
+		return j.flags.Save(c, prepared)
 	}
 	if err := j.show(plan); err != nil {
 		return err
 	}
+	nothing := plan.Rows == 0 && plan.RunID == ""
 	switch {
 	case plan.Refusal != nil:
 		return plan.Refusal
-	case plan.Rows == 0 && plan.RunID == "":
+	case nothing:
 		c.Success("%s", j.nothing())
-		return nil
 	case c.DryRun():
 		c.Did(j.verb, "%s", j.amount(left, plan.Batches))
-		c.Notice("Run without --dry-run to apply; --dry-run=rollback works some batches for real and rolls them back.")
-		return nil
+	}
+	if c.DryRun() {
+		return j.flags.Offer(c, prepared)
+	}
+	if err := j.flags.Save(c, prepared); err != nil || nothing {
+		return err
 	}
 	if err := c.Confirm(ctx, j.facts(max(left, 1))); err != nil {
 		return err

@@ -41,11 +41,12 @@ var allowed = map[string][]string{
 	},
 	"internal/rowfile":  {"db", "internal/datafile", "internal/dialect", "internal/keyset", "internal/sqltext"},
 	"internal/pace":     {},
+	"internal/planfile": {"internal/term"},
 	"internal/rowimage": {"db", "internal/dialect", "internal/keyset", "internal/sqltext"},
 	"internal/runstore": {"db", "internal/dialect", "internal/keyset", "internal/sqltext"},
 	"internal/transfer": {"db", "internal/dialect", "internal/keyset", "internal/rowimage"},
 	"batch": {
-		"", "db", "internal/dialect", "internal/keyset", "internal/pace", "internal/person", "internal/rowimage", "internal/runstore", "internal/suggest",
+		"", "db", "internal/dialect", "internal/keyset", "internal/pace", "internal/person", "internal/planfile", "internal/rowimage", "internal/runstore", "internal/suggest",
 		"internal/term", "table",
 	},
 	"internal/suggest": {},

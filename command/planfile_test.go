@@ -409,6 +409,25 @@ func TestPlanFile_Job(t *testing.T) {
 	b.wantCount(t, marked+"'sold'", 20)
 }
 
+// TestPlanFile_ArchiveIsTheFileOfItsFolder refuses a plan whose archive would be another file: the run would be another one, too.
+func TestPlanFile_ArchiveIsTheFileOfItsFolder(t *testing.T) {
+	b := newBench(t, testdb.Fresh(t, testdb.NameSQLite))
+	b.events(t, 30)
+	here := t.TempDir()
+	t.Chdir(here)
+	plan := b.planned(t, "purge.json", append(done(), "--archive-to", "events.jsonl")...)
+	t.Chdir(t.TempDir())
+	var differs *batch.PlanError
+	if _, err := b.call(t, "--plan", plan, "--no-input"); !errors.As(err, &differs) || differs.Differences[0].What != "archive" {
+		t.Errorf("from another folder: %v", err)
+	}
+	t.Chdir(here)
+	b.mustCall(t, "--plan", plan, "--no-input")
+	if info, err := os.Stat("events.jsonl"); err != nil || info.Size() == 0 {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
 // TestPlanFile_InMemory refuses a plan for a database that ends with the process.
 func TestPlanFile_InMemory(t *testing.T) {
 	conn, err := db.Open(t.Context(), "sqlite::memory:")

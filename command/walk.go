@@ -51,6 +51,9 @@ type walk struct {
 	// begin is called when the plan is confirmed, and what it returns when the run has ended; nil: there is nothing to do then.
 	begin func(plan *walkPlan) (end func(*batch.Result) error, err error)
 
+	// bind tells what a plan file is bound to beside the SQL; nil: nothing.
+	bind func(p *batch.Plan)
+
 	options batch.Options
 	screen  *batch.Screen
 	cursor  []any // how far the last batch has come

@@ -140,6 +140,9 @@ func (w *walk) prepare(ctx context.Context, plan *walkPlan) (err error) {
 	job := w.job(&batch.Measured{First: plan.first, Last: plan.last, Rows: plan.matched})
 	job.Describe = func(_ context.Context, p *batch.Plan) error {
 		p.Bind("SQL", plan.sql)
+		if w.bind != nil {
+			w.bind(p)
+		}
 		return nil
 	}
 	if plan.prepared, err = job.Prepare(ctx, w.conn, w.options); err != nil {

@@ -47,6 +47,15 @@ func (c *Call) CommandLine(change map[string]string) []string {
 	return append(words, c.args...)
 }
 
+// Typed gives the values of an option as they are typed, one for each time that it must be given; nil where it was not given.
+func (c *Call) Typed(name string) []string {
+	f := c.Flags().Lookup(name)
+	if f == nil || !f.Changed {
+		return nil
+	}
+	return typedValues(f.Value)
+}
+
 // userInURL begins a URL that names a user.
 var userInURL = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://\S*@`)
 

@@ -65,6 +65,9 @@ func (c *Call) Aliases() ([]string, error) {
 // Args gives the positional arguments.
 func (c *Call) Args() []string { return slices.Clone(c.args) }
 
+// SetArgs sets the positional arguments, for [Command.Fill].
+func (c *Call) SetArgs(args ...string) { c.args = slices.Clone(args) }
+
 // Arg gives the positional argument i, or "" when there are fewer.
 func (c *Call) Arg(i int) string {
 	if i < 0 || i >= len(c.args) {

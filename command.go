@@ -27,6 +27,11 @@ type Command struct {
 	// its invocations: see [App.Add] and [App.AddFunc] for what that means when calls overlap.
 	Flags func(f *pflag.FlagSet)
 
+	// Fill gives options that were not typed their values, for a command whose options may also stand in a file: after the command line was read, and
+	// before Require, RequireOne, Exclusive, Args and --database are looked at, so that what it sets with [Call.Flags] and [Call.SetArgs] counts as
+	// given. c has no open database. An error ends the command. It is called once for each of several databases, and once before.
+	Fill func(c *Call) error
+
 	Require    []string   // options that must be given, by name
 	RequireOne [][]string // groups of options of which exactly one must be given
 	Exclusive  [][]string // groups of options of which at most one may be given

@@ -51,6 +51,7 @@ func TestDocs_JSONFields(t *testing.T) {
 	for _, document := range []struct{ heading, file, name string }{
 		{"plan", "batch/json.go", "planDocument"},
 		{"plan of purge and backfill", "command/walk_json.go", "planDocument"},
+		{"plan_file", "batch/planfile.go", "planFileDocument"},
 		{"rehearsal", "batch/json.go", "rehearsalDocument"},
 		{"Events of a run", "batch/json.go", "runEvent"},
 		{"progress", "internal/term/render.go", "event"},

@@ -205,6 +205,13 @@ func (inv *invocation) runLeaf(cc *cobra.Command, args []string) error {
 	if cc != inv.target { // cobra's own ideas of what was called must not differ from ours
 		return fmt.Errorf("command %q was read as %q", inv.path(), cc.CommandPath())
 	}
+	if fill := inv.command.Fill; fill != nil {
+		c := &Call{inv: inv, args: args}
+		if err := fill(c); err != nil {
+			return err
+		}
+		args = c.args
+	}
 	if err := inv.checkUsage(inv.command, args); err != nil {
 		return err
 	}

@@ -11,19 +11,12 @@ import (
 )
 
 // runCommand is a job as a command: plan, confirmation, run, summary.
-func runCommand(ctx context.Context, c *drover.Call, core *core, o Options, sample int) error {
+func runCommand(ctx context.Context, c *drover.Call, core *core, o Options, x *Flags) error {
 	s := NewScreen(c, core.verb)
 	o.Observe = s.Observe
 	r, err := newRunner(core, c.DB(), o)
 	if err != nil {
 		return err
-	}
-	if c.Rollback() {
-		h, err := r.rehearse(ctx, sample)
-		if err != nil {
-			return s.Explain(ctx, nil, err)
-		}
-		return s.Rehearsed(h)
 	}
 	defer r.closePhase()
 	p, err := r.makePlan(ctx)
@@ -32,17 +25,35 @@ func runCommand(ctx context.Context, c *drover.Call, core *core, o Options, samp
 	}
 	s.Begin(p)
 	switch {
+	case c.Rollback():
+		h, err := r.rehearsePlan(ctx, x.sample)
+		if err != nil {
+			return s.Explain(ctx, nil, err)
+		}
+		if err := s.Rehearsed(h); err != nil {
+			return err
+		}
+		return x.Save(c, &Prepared{r})
 	case c.CheckOnly():
-		if p.Rows == 0 {
+		switch {
+		case p.File != nil && p.Refusal != nil:
+			return p.Refusal
+		case p.Rows == 0:
 			return nil
 		}
 		return c.WorkFound("%s", s.left(p))
 	case c.DryRun():
-		return s.preview(p)
+		if err := s.preview(p); err != nil {
+			return err
+		}
+		return x.Offer(c, &Prepared{r})
 	}
 	s.plan(p)
 	if p.Refusal != nil {
 		return p.Refusal
+	}
+	if err := x.Save(c, &Prepared{r}); err != nil {
+		return err
 	}
 	if p.Rows == 0 && p.RunID == "" {
 		s.nothing(p)
@@ -93,7 +104,6 @@ func (s *Screen) preview(p *Plan) error {
 		return nil
 	}
 	c.Did(s.verb, "%s", s.amount(max(p.Rows-p.Done, -1), p.Batches))
-	c.Notice("Run without --dry-run to apply; --dry-run=rollback works some batches for real and rolls them back.")
 	return nil
 }
 

@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/db"
+	"github.com/drover-dev/drover/internal/planfile"
 	"github.com/drover-dev/drover/internal/runstore"
+	"github.com/drover-dev/drover/internal/term"
 )
 
 // Short is the form of a run's id for people; commands take it, and any other beginning that only one run has.
@@ -41,10 +44,15 @@ func (e *LockedError) Hint() string {
 // DoneError says that a run with the same arguments has succeeded.
 type DoneError struct {
 	RunID string
+	// Plan is the plan file whose work it was; "" where there was none.
+	Plan string
 }
 
 // Error names the run.
 func (e *DoneError) Error() string {
+	if e.Plan != "" {
+		return fmt.Sprintf("the plan %s was done by run %s", e.Plan, Short(e.RunID))
+	}
 	return fmt.Sprintf("the same work was finished by run %s", Short(e.RunID))
 }
 
@@ -85,6 +93,48 @@ func (e *MismatchError) Error() string {
 
 // ExitCode is drover.ExitUsage.
 func (e *MismatchError) ExitCode() int { return drover.ExitUsage }
+
+// PlanError says that what would be done is not what a plan file says. Nothing was changed.
+type PlanError struct {
+	File        string
+	Differences []PlanDifference
+	Advice      []string
+}
+
+// PlanDifference is something that is not as it was planned.
+type PlanDifference = planfile.Difference
+
+// Error names what differs.
+func (e *PlanError) Error() string {
+	names := make([]string, len(e.Differences))
+	for i, d := range e.Differences {
+		names[i] = d.What
+	}
+	return fmt.Sprintf("the plan %s is not what would be done now: %s; nothing was changed", e.File, strings.Join(names, ", "))
+}
+
+// ExitCode is drover.ExitRefused.
+func (e *PlanError) ExitCode() int { return drover.ExitRefused }
+
+// Hints are the differences, one on a line, and how to get a plan that fits.
+func (e *PlanError) Hints() []string {
+	var lines []string
+	for _, d := range e.Differences {
+		lines = append(lines, differenceText(d))
+	}
+	return append(lines, e.Advice...)
+}
+
+func differenceText(d PlanDifference) string {
+	return fmt.Sprintf("%s: planned %s, now %s", d.What, orNone(d.Planned), orNone(d.Now))
+}
+
+func orNone(value string) string {
+	if value == "" {
+		return "none"
+	}
+	return term.Printable(value)
+}
 
 // AssertionError says that something that must hold does not.
 type AssertionError struct {

@@ -148,6 +148,9 @@ func (r *runner) acquire(ctx context.Context) ([]*shard, error) {
 		}
 	}
 	r.emit(e)
+	for _, text := range r.kept {
+		r.emit(Event{Type: EventSet, Text: text})
+	}
 	return shardsOf(stored, run.Phase), nil
 }
 
@@ -283,7 +286,7 @@ func (r *runner) nextPhase(ctx context.Context, next int) ([]*shard, error) {
 	if err != nil {
 		return nil, fmt.Errorf("measure phase %q: %w", r.phase.name, err)
 	}
-	if p.rows >= 0 && r.plan.Rows >= 0 {
+	if p.rows >= 0 && r.plan.Rows >= 0 && r.settings.RetryOf == "" { // the plan of a replay has counted those of all phases
 		r.plan.Rows += p.rows
 	}
 	r.plan.Order, r.plan.Source = p.order, r.source.name()

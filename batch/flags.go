@@ -42,6 +42,11 @@ type Flags struct {
 	assertBefore []string
 	assertAfter  []string
 	sample       int
+	planOut      string
+	planIn       string
+
+	engine   []string  // the names of these options
+	approved *approved // of --plan
 }
 
 // auto is the batch size that follows the time of the batches.
@@ -49,18 +54,25 @@ const auto = "auto"
 
 // Declare declares the options with their defaults, and then the command's own ones, which say which work a run is; own may be nil.
 func (x *Flags) Declare(f *pflag.FlagSet, defaults Options, own func(f *pflag.FlagSet)) {
-	x.declare(f, defaults)
+	x.engine = declared(f, func(f *pflag.FlagSet) { x.declare(f, defaults) })
+	x.own, x.approved = nil, nil
+	if own != nil {
+		x.own = declared(f, own)
+	}
+}
+
+// declared are the names of the options that fn declares.
+func declared(f *pflag.FlagSet, fn func(f *pflag.FlagSet)) []string {
 	before := map[string]bool{}
 	f.VisitAll(func(flag *pflag.Flag) { before[flag.Name] = true })
-	if own != nil {
-		own(f)
-	}
-	x.own = nil
+	fn(f)
+	var names []string
 	f.VisitAll(func(flag *pflag.Flag) {
 		if !before[flag.Name] {
-			x.own = append(x.own, flag.Name)
+			names = append(names, flag.Name)
 		}
 	})
+	return names
 }
 
 func (x *Flags) declare(f *pflag.FlagSet, defaults Options) {
@@ -95,6 +107,8 @@ func (x *Flags) declare(f *pflag.FlagSet, defaults Options) {
 	f.Int64Var(&x.canary, "canary", defaults.Canary, "do so many `rows` first, then check --assert-after before the rest")
 	f.StringArrayVar(&x.assertBefore, "assert-before", nil, "begin only if this `query` gives true")
 	f.StringArrayVar(&x.assertAfter, "assert-after", nil, "fail at the end if this `query` does not give true")
+	f.StringVar(&x.planOut, "plan-out", "", "write the plan to this `file`, to be approved and run by --plan")
+	f.StringVar(&x.planIn, "plan", "", "do what the plan in this `file` says, and nothing else")
 	f.IntVar(&x.sample, "sample", defaultSample, "how many `batches` --dry-run=rollback works on; 0 for all")
 }
 
@@ -150,7 +164,10 @@ func (x *Flags) Options(ctx context.Context, c *drover.Call) (Options, error) {
 	if err := x.replicaMeters(ctx, c, &o); err != nil {
 		return o, err
 	}
-	o.CommandLine = c.CommandLine(map[string]string{"again": "", "resume": "", "no-input": ""})
+	if err := x.planOptions(c, &o); err != nil {
+		return o, err
+	}
+	o.CommandLine = c.CommandLine(map[string]string{"again": "", "resume": "", "no-input": "", "plan": "", "plan-out": ""})
 	o.Arguments = x.arguments(c)
 	o.Stopping, o.Now, o.tool = c.Stopping(), c.Now, toolOf(c)
 	if _, err := o.check(); err != nil {
@@ -254,7 +271,8 @@ func (j *Job[T]) Command() *drover.Command {
 	return &drover.Command{
 		Name: j.Name, Short: j.Short, Long: j.Long, Example: j.Example,
 		Options:     drover.Options{DryRun: true, PlanOnly: true, Rollback: true, Check: true, Confirm: true, Limit: true, EachDatabase: true},
-		OneDatabase: []string{"resume", "retry"},
+		OneDatabase: []string{"resume", "retry", "plan", "plan-out"},
+		Fill:        x.Fill,
 		Flags: func(f *pflag.FlagSet) {
 			x.Declare(f, j.Defaults, j.Flags)
 		},
@@ -267,7 +285,7 @@ func (j *Job[T]) Command() *drover.Command {
 			if err != nil {
 				return err
 			}
-			return runCommand(ctx, c, core, o, x.sample)
+			return runCommand(ctx, c, core, o, &x)
 		},
 	}
 }

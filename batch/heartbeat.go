@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -154,6 +157,49 @@ func within(value string, least, most int64) error {
 		return errors.New("not a whole number")
 	case n < least || n > most:
 		return fmt.Errorf("must be between %d and %d", least, most)
+	}
+	return nil
+}
+
+// keepSet takes over the options that were changed from outside since the run began. One for which this runner was given another value than the runner
+// that began the run counts as it is given.
+func (r *runner) keepSet(ctx context.Context) error {
+	events, err := r.store.Events(ctx, r.current.ID, 0)
+	if err != nil {
+		return err
+	}
+	r.kept = nil
+	given := r.storedOptions()
+	began := map[string]string{}
+	for _, e := range events {
+		name, change, _ := strings.Cut(e.Text, ": ")
+		if _, seen := began[name]; e.Type == "set" && !seen {
+			began[name], _, _ = strings.Cut(change, " → ")
+		}
+	}
+	s := r.settings
+	for _, name := range slices.Sorted(maps.Keys(began)) {
+		value := r.current.Options[name]
+		if given[name] != began[name] || value == given[name] || CheckOption(name, value) != nil {
+			continue
+		}
+		number, _ := strconv.ParseFloat(value, 64)
+		switch name {
+		case optionBatchSize:
+			s.BatchSize = int(number)
+			r.sizer.SetSize(s.BatchSize)
+		case optionWorkers:
+			if r.conn.Dialect().Features().SingleWriter {
+				continue
+			}
+			s.Workers = int(number)
+		case optionRate:
+			s.RowsPerSecond = number
+			r.rate.SetLimit(number)
+		case optionMaxErrors:
+			s.MaxErrors = int64(number)
+		}
+		r.kept = append(r.kept, name+" is "+value)
 	}
 	return nil
 }

@@ -37,8 +37,8 @@ type Job[T any] struct {
 	Repeatable bool
 	// Before must hold before anything is changed, After when all is done, and with Options.Canary also after the first rows.
 	Before, After []Assertion
-	// Describe adds to the plan of a run what the source cannot know: effects on other tables, warnings, a refusal. It is called in the
-	// plan's read-only transaction.
+	// Describe adds to the plan of a run what the source cannot know: effects on other tables, warnings, a refusal, and with [Plan.Bind] what a plan file
+	// is bound to. It is called in the plan's read-only transaction, also where a run is resumed, whose id the plan has then.
 	Describe func(ctx context.Context, p *Plan) error
 	// Defaults are the options that a command line does not give.
 	Defaults Options

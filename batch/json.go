@@ -28,6 +28,7 @@ type planDocument struct {
 	Warnings  []string            `json:"warnings"`
 	Sample    []map[string]string `json:"sample"`
 	Refused   string              `json:"refused,omitempty"`
+	PlanFile  *PlanFile           `json:"plan_file,omitempty"`
 }
 
 type databaseDocument struct {
@@ -58,7 +59,7 @@ func (s *Screen) planDocument(p *Plan) planDocument {
 		Type: "plan", Time: stamp(c.Now()), Command: c.CommandName(), DryRun: c.DryRun(), RunID: p.RunID,
 		Database: s.database(), Source: p.Source, Rows: known(p.Rows), Done: p.Done,
 		BatchSize: p.Size, Batches: known(p.Batches), Workers: p.Workers, Order: p.Order, First: p.First, Last: p.Last,
-		Details: map[string]string{}, Warnings: append([]string{}, p.Warnings...), Sample: []map[string]string{},
+		Details: map[string]string{}, Warnings: append([]string{}, p.Warnings...), Sample: []map[string]string{}, PlanFile: p.File,
 	}
 	for _, detail := range p.Details {
 		d.Details[detail.Label] = detail.Text

@@ -75,6 +75,8 @@ type Options struct {
 	// Stopping asks the run to stop between two batches when it is closed.
 	Stopping <-chan struct{}
 	tool     string // how a command line about the run begins; "": drover
+	approved *approved
+	saves    bool // the plan will be written to a file
 	// Observe is told what happens, by one goroutine at a time. It must be quick, and must not call the run's database.
 	Observe func(Event)
 	// Owner names the runner; empty: user@host and the process number. By is who began the run; empty: user@host.
@@ -170,6 +172,9 @@ func (o Options) check() (*settings, error) {
 	}
 	for _, a := range o.Frozen {
 		s.frozen = append(s.frozen, runstore.Argument(a))
+	}
+	if o.approved != nil {
+		s.frozen = append(s.frozen, runstore.Argument{Name: planArgument, Value: o.approved.SHA256})
 	}
 	s.defaults()
 	return s, nil

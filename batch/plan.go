@@ -6,6 +6,7 @@ import (
 
 	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/dialect"
+	"github.com/drover-dev/drover/internal/planfile"
 	"github.com/drover-dev/drover/internal/rowimage"
 	"github.com/drover-dev/drover/internal/runstore"
 )
@@ -30,6 +31,8 @@ type Plan struct {
 	Warnings []string
 	// Refusal, when set, is why the run must not begin.
 	Refusal error
+	// File is the plan of a file that the run is held to, or nil.
+	File *PlanFile
 	// Columns and Sample are some of the rows, as text.
 	Columns []string
 	Sample  [][]string
@@ -37,6 +40,17 @@ type Plan struct {
 	shards []runstore.Shard
 	table  *dialect.Table
 	rows   []rowimage.Row // of the sample
+	bound  []bound
+	now    *planfile.Plan // what a plan file would say; nil where there is none
+}
+
+// PlanFile is an approved plan that a run is held to.
+type PlanFile struct {
+	File   string `json:"file"`
+	SHA256 string `json:"sha256"`
+	Made   string `json:"made"` // RFC 3339
+	By     string `json:"by"`
+	Rows   *int64 `json:"rows"` // null where they could not be counted
 }
 
 // Detail is a line of a plan.
@@ -45,6 +59,21 @@ type Detail struct{ Label, Text string }
 // Add adds a line.
 func (p *Plan) Add(label, format string, args ...any) {
 	p.Details = append(p.Details, Detail{label, fmt.Sprintf(format, args...)})
+}
+
+// Bind adds something that decides what the work is and is no option: an SQL statement, the contents of a file. A plan file holds it for those who read
+// the plan, and the plan is not done where it is another one then. The names of a plan differ. "source" and "key" are bound already.
+func (p *Plan) Bind(name, value string) { p.bound = append(p.bound, bound{name: name, value: value}) }
+
+// BindDatabase is [Plan.Bind] for another database than the run's.
+func (p *Plan) BindDatabase(name string, conn *db.DB) {
+	p.bound = append(p.bound, bound{name: name, conn: conn})
+}
+
+// bound is a value that decides what the work is, or a database.
+type bound struct {
+	name, value string
+	conn        *db.DB
 }
 
 // shardsPerWorker is how many shards a worker has on average, so that the last ones end at about the same time.
@@ -63,10 +92,12 @@ func (r *runner) measure(ctx context.Context) (p *Plan, err error) {
 		if p, err = r.planOf(ctx); err != nil {
 			return err
 		}
-		if r.describe == nil || p.RunID != "" {
-			return nil
+		if r.describe != nil {
+			if err := r.describe(ctx, p); err != nil {
+				return err
+			}
 		}
-		return r.describe(ctx, p)
+		return r.compare(ctx, p)
 	}, options...)
 	if err != nil {
 		return nil, err
@@ -86,6 +117,9 @@ func (r *runner) planOf(ctx context.Context) (*Plan, error) {
 		p.First, p.Last = measured.first.String(), measured.last.String()
 	}
 	p.takeSample(measured)
+	if replayed, ok := r.source.(*replay); ok && r.current == nil {
+		p.Rows += replayed.later
+	}
 	left := p.Rows
 	if r.current != nil {
 		total, err := r.store.Totals(ctx, r.current.ID)

@@ -4,10 +4,12 @@ import (
 	"context"
 
 	"github.com/drover-dev/drover/db"
+	"github.com/drover-dev/drover/internal/planfile"
+	"github.com/drover-dev/drover/internal/runstore"
 )
 
 // Kept returns the value that the run which these options go on with was given in [Options.Frozen] under a name, and the run's id; of a replay, it is
-// the run whose rows are replayed. Both are "" for a new run. It only reads, and fails as [Job.Plan] does where there is nothing to go on with.
+// the run whose rows are replayed. For a new run the id is "", and the value that of the plan file that the run is held to, or "". It only reads, and fails as [Job.Plan] does where there is nothing to go on with.
 func (j *Job[T]) Kept(ctx context.Context, conn *db.DB, o Options, name string) (value, runID string, err error) {
 	r, err := j.runner(conn, o)
 	if err != nil {
@@ -22,15 +24,23 @@ func (j *Job[T]) Kept(ctx context.Context, conn *db.DB, o Options, name string) 
 			return "", "", err
 		}
 	}
-	if run == nil {
-		return "", "", nil
+	switch {
+	case run != nil:
+		return kept(run, name), run.ID, nil
+	case o.approved != nil:
+		return planfile.Value(o.approved.Kept, name), "", nil
 	}
+	return "", "", nil
+}
+
+// kept is the value of an argument of a run; "" where it has none of that name.
+func kept(run *runstore.Run, name string) string {
 	for _, a := range run.Arguments {
 		if a.Name == name {
-			return a.Value, run.ID, nil
+			return a.Value
 		}
 	}
-	return "", run.ID, nil
+	return ""
 }
 
 // Prepared is a job that is measured and not begun yet, so that what is shown and confirmed is what is then done. End it with one of Run, Rehearse and

@@ -39,8 +39,9 @@ type runner struct {
 	rate     *pace.Rate
 	throttle *pace.Throttle // nil without meters
 	created  imagedTables
-	undoOf   string // the run that this one undoes
-	slot     int    // which of the runs that may work on a shared source at a time, from 0
+	undoOf   string   // the run that this one undoes
+	kept     []string // options that were changed from outside before this runner took the run
+	slot     int      // which of the runs that may work on a shared source at a time, from 0
 
 	numbers  atomic.Int64 // of batches
 	last     atomic.Int64 // how long the last batch took, in nanoseconds
@@ -191,6 +192,9 @@ func (r *runner) makePlan(ctx context.Context) (*Plan, error) {
 		if err := r.lookUp(ctx); err != nil {
 			return nil, err
 		}
+		if err := r.claim(ctx); err != nil {
+			return nil, err
+		}
 		p, err := r.measure(ctx)
 		if err != nil {
 			return nil, err
@@ -241,7 +245,7 @@ func (r *runner) lookUp(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("resume run %s: %w", s.Resume, err)
 		}
-		return r.resume(found, identity)
+		return r.resume(ctx, found, identity)
 	}
 	latest, err := r.store.Latest(ctx, identity)
 	switch {
@@ -254,7 +258,7 @@ func (r *runner) lookUp(ctx context.Context) error {
 		if s.Again && latest.State != runstore.Undoing {
 			return &UnfinishedError{RunID: latest.ID}
 		}
-		return r.resume(latest, identity)
+		return r.resume(ctx, latest, identity)
 	case latest.State == runstore.Succeeded && !s.Again && !r.repeatable:
 		return &DoneError{RunID: latest.ID}
 	}
@@ -283,7 +287,7 @@ func (r *runner) lookUpRetry(ctx context.Context) error {
 		r.isNew = true
 		return nil
 	}
-	return r.resume(latest, r.identity())
+	return r.resume(ctx, latest, r.identity())
 }
 
 // identity says which work the run is.
@@ -302,7 +306,7 @@ func (r *runner) identity() string {
 }
 
 // resume takes a stored run as the one to go on with.
-func (r *runner) resume(found *runstore.Run, identity string) error {
+func (r *runner) resume(ctx context.Context, found *runstore.Run, identity string) error {
 	switch {
 	case found.Command != r.name:
 		return &MismatchError{RunID: found.ID, What: fmt.Sprintf("it was begun by %q", found.Command)}
@@ -321,7 +325,7 @@ func (r *runner) resume(found *runstore.Run, identity string) error {
 	}
 	r.settings.Undo = found.Undo
 	r.current = found
-	return nil
+	return r.keepSet(ctx)
 }
 
 // describeArguments lists arguments for people.

@@ -31,6 +31,12 @@ type Screen struct {
 // NewScreen makes the screen of a run; verb is what becomes of the rows.
 func NewScreen(c *drover.Call, verb drover.Verb) *Screen { return &Screen{call: c, verb: verb} }
 
+// Call is the call that the screen is of.
+func (s *Screen) Call() *drover.Call { return s.call }
+
+// Verb is what is done.
+func (s *Screen) Verb() drover.Verb { return s.verb }
+
 // SameLine says that the command's own line goes on with the run as it is, without --resume.
 func (s *Screen) SameLine() { s.sameLine = true }
 
@@ -277,7 +283,7 @@ func (s *Screen) stopped(res *Result, err *StoppedError) error {
 
 // again is the command line that goes on with the run.
 func (s *Screen) again(id string, change map[string]string) string {
-	all := map[string]string{"again": "", "resume": Short(id)}
+	all := map[string]string{"again": "", "resume": Short(id), "plan": "", "plan-out": ""}
 	if s.sameLine {
 		delete(all, "resume")
 	}
@@ -290,7 +296,7 @@ func (s *Screen) retry(id string) string {
 	if s.call.HasCommand("runs") {
 		return s.tool() + " runs retry " + Short(id)
 	}
-	return s.call.ShellLine(map[string]string{"again": "", "resume": "", "limit": "", "retry": Short(id)})
+	return s.call.ShellLine(map[string]string{"again": "", "resume": "", "limit": "", "plan": "", "plan-out": "", "retry": Short(id)})
 }
 
 // doneText says how much is done, of a job with phases in each of them.

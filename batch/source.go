@@ -85,6 +85,11 @@ type imager interface {
 	before(ctx context.Context, conn *db.DB, p page) ([]rowimage.Row, error)
 }
 
+// recounter is a source that can count the rows that are left of a shard.
+type recounter interface {
+	left(ctx context.Context, sh *shard) (int64, error)
+}
+
 // replayer is a source that can read a row again that was set aside; the page is empty where it is gone.
 type replayer interface {
 	replay(ctx context.Context, conn *db.DB, row runstore.Quarantined) (page, error)

@@ -63,6 +63,10 @@ func (s *foreignSource) read(_ context.Context, _ *db.DB, sh *shard, _ int) (pag
 	return sh.held.(page), nil
 }
 
+func (s *foreignSource) left(ctx context.Context, sh *shard) (int64, error) {
+	return s.ranges.left(ctx, sh)
+}
+
 func (s *foreignSource) describe(p page, i int) (keyset.Values, string) {
 	rows, _ := p.items.([]rowimage.Row)
 	if i >= len(rows) {

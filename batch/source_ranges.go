@@ -166,6 +166,17 @@ func (s *rangesSource) read(ctx context.Context, _ *db.DB, sh *shard, size int) 
 	return p, nil
 }
 
+// left counts the rows of a shard behind its last batch.
+func (s *rangesSource) left(ctx context.Context, sh *shard) (rows int64, err error) {
+	if sh.Shard.Done || sh.Upper == nil {
+		return 0, nil
+	}
+	lower := s.lower(sh.after())
+	query := "SELECT count(*) FROM " + s.keys.Table() + s.keys.Within(lower, s.o.Where)
+	err = s.conn.QueryRow(ctx, query, s.args(lower, sh.after(), sh.Upper)...).Scan(&rows)
+	return rows, err
+}
+
 func (s *rangesSource) describe(p page, _ int) (keyset.Values, string) { return p.end, "" }
 
 func (s *rangesSource) before(ctx context.Context, conn *db.DB, p page) ([]rowimage.Row, error) {

@@ -17,6 +17,7 @@ type replay struct {
 	store *runstore.Store
 	of    string // the run
 	phase int
+	later int64 // rows that were set aside in later phases
 }
 
 // replaySource makes the quarantine of a run the source of its retry.
@@ -37,9 +38,14 @@ func (s *replay) plan(ctx context.Context, conn *db.DB, _ planOptions) (*sourceP
 		return nil, err
 	}
 	p := &sourcePlan{}
+	s.later = 0
 	for _, q := range open {
-		if q.Phase == s.phase && q.Retried == "" {
+		switch {
+		case q.Retried != "":
+		case q.Phase == s.phase:
 			p.rows++
+		case q.Phase > s.phase:
+			s.later++
 		}
 	}
 	p.shards = []runstore.Shard{{Planned: p.rows}}

@@ -32,7 +32,8 @@ is not repeated unless --again is given.`,
 drover backfill --table users --set "email_normalized = lower(trim(email))" --where "email_normalized IS NULL" --undo
 drover backfill --table orders --set "total = price * count" --set "currency = 'EUR'" --workers 4 --max-errors 100`,
 		Options:     drover.Options{DryRun: true, PlanOnly: true, Rollback: true, Check: true, Confirm: true, Limit: true, EachDatabase: true},
-		OneDatabase: []string{"resume", "retry"},
+		OneDatabase: []string{"resume", "retry", "plan", "plan-out"},
+		Fill:        x.Fill,
 		Require:     []string{"table", "set"},
 		Flags: func(f *pflag.FlagSet) {
 			x.Declare(f, batch.Options{}, func(f *pflag.FlagSet) {

@@ -18,16 +18,16 @@ func completeWork(ctx context.Context, c *drover.Call, option, prefix string) []
 	case "column", "columns":
 		return columnNames(ctx, c, "database", prefix)
 	}
-	return completeRun(ctx, c, option, prefix)
+	return completeRun(ctx, c, "database", option, prefix)
 }
 
-// completeRun offers the command's own runs for --resume and --retry.
-func completeRun(ctx context.Context, c *drover.Call, option, prefix string) []string {
+// completeRun offers the command's own runs for --resume and --retry, of the database whose alias an option gives.
+func completeRun(ctx context.Context, c *drover.Call, alias, option, prefix string) []string {
 	switch option {
 	case "resume":
-		return runIDs(ctx, c, prefix, func(r *runstore.Run) bool { return unfinishedRun(r) && r.Command == c.CommandName() })
+		return runIDs(ctx, c, alias, prefix, func(r *runstore.Run) bool { return unfinishedRun(r) && r.Command == c.CommandName() })
 	case "retry":
-		return runIDs(ctx, c, prefix, func(r *runstore.Run) bool { return r.UndoOf == "" && r.Command == c.CommandName() })
+		return runIDs(ctx, c, alias, prefix, func(r *runstore.Run) bool { return r.UndoOf == "" && r.Command == c.CommandName() })
 	}
 	return nil
 }

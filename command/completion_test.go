@@ -73,7 +73,9 @@ func completed(t *testing.T, shell, environ, line string) string {
 // TestCompletion_InRealShells asks bash, zsh and fish.
 func TestCompletion_InRealShells(t *testing.T) {
 	b := newBench(t, testdb.Fresh(t, testdb.NamePostgres))
-	_, _, interrupted := b.threeRuns(t)
+	other, _, interrupted := b.threeRuns(t)
+	b.exec(t, "UPDATE drover_runs SET command = 'copy', state = 'failed' WHERE id = '"+other+"'")
+	copied := batch.Short(other)
 	for shell := range completing {
 		for _, tt := range []struct {
 			line string
@@ -85,6 +87,7 @@ func TestCompletion_InRealShells(t *testing.T) {
 			{"drover inspect ", []string{"item"}},
 			{"drover copy --from ", []string{"default"}},
 			{"drover copy --from default --table item --columns id,", []string{"id,status"}},
+			{"drover copy --from default --to default --resume ", []string{copied}},
 		} {
 			t.Run(shell+" "+tt.line, func(t *testing.T) {
 				got := completed(t, shell, "DATABASE_URL="+b.URL, tt.line)

@@ -39,6 +39,7 @@ drover copy --from default --to archive --table events --where "created_at < '20
 drover copy --from old --to new --table users --to-table app.users --columns id,name,email --workers 4`,
 		Options:    drover.Options{DryRun: true, PlanOnly: true, Rollback: true, Check: true, Confirm: true, Limit: true},
 		NoDatabase: true,
+		Fill:       x.Fill,
 		Require:    []string{"from", "to", "table"},
 		Hide:       []string{"database", "undo", "retry"},
 		Flags: func(f *pflag.FlagSet) {
@@ -250,84 +251,34 @@ func (j *copying) harden(ctx context.Context) error {
 
 // run plans, shows, asks and works.
 func (j *copying) run(ctx context.Context) error {
-	c := j.call
-	j.screen = batch.NewScreen(c, j.verb)
+	j.screen = batch.NewScreen(j.call, j.verb)
 	j.screen.NoReplay()
 	j.options.Observe = j.screen.Observe
 	prepared, err := j.job().Prepare(ctx, j.dest.conn, j.options)
-	if done := new(batch.DoneError); c.CheckOnly() && errors.As(err, &done) {
-		c.Notice("Nothing to %s: %v.", j.verb.Base, done)
+	if done := new(batch.DoneError); j.call.CheckOnly() && errors.As(err, &done) {
+		j.call.Notice("Nothing to %s: %v.", j.verb.Base, done)
 		return nil
 	}
 	if err != nil {
 		return j.source.rejected(ctx, err, "--where", j.source.given, "the condition is what would follow WHERE in a statement on "+j.source.table.FullName())
 	}
-	defer prepared.Close()
-	plan := prepared.Plan()
-	j.screen.Begin(plan)
-	left := plan.Rows - plan.Done
-	switch {
-	case c.CheckOnly() && plan.Rows == 0:
-		c.Notice("%s", j.nothing())
-		return nil
-	case c.CheckOnly():
-		return c.WorkFound("%d rows of %s to %s", max(left, 1), plan.Source, j.verb.Base)
-	case c.Rollback() && plan.Rows > 0:
-		h, err := prepared.Rehearse(ctx, j.flags.Sample())
-		if err != nil {
-			return j.screen.Explain(ctx, nil, err)
-		}
-		return j.screen.Rehearsed(h)
-	}
-	if err := j.show(plan); err != nil {
-		return err
-	}
-	switch {
-	case plan.Refusal != nil:
-		return plan.Refusal
-	case plan.Rows == 0 && plan.RunID == "":
-		c.Success("%s", j.nothing())
-		return nil
-	case c.DryRun():
-		c.Did(j.verb, "%s", j.amount(left, plan.Batches))
-		c.Notice("Run without --dry-run to apply; --dry-run=rollback works some batches for real and rolls them back.")
-		return nil
-	}
-	if err := c.Confirm(ctx, j.facts(max(left, 1))); err != nil {
-		return err
-	}
-	res, err := prepared.Run(ctx)
-	return j.finish(ctx, res, err)
+	return runPrepared(ctx, prepared, j.screen, j.flags, j)
 }
 
-// show prints the plan: as a document, as the result of a dry run, or before a run.
-func (j *copying) show(plan *batch.Plan) error {
-	c := j.call
-	switch {
-	case c.JSONOutput():
-		c.JSON(j.screen.PlanDocument(plan))
-	case c.DryRun():
-		if _, err := fmt.Fprintln(c.Out(), j.screen.PlanText(plan)); err != nil {
-			return fmt.Errorf("print the plan: %w", err)
-		}
-	default:
-		c.Detail(1, "%s\n", j.screen.PlanText(plan))
-	}
-	return nil
-}
+func (j *copying) begin(*batch.Plan) error { return nil }
 
 func (j *copying) nothing() string {
 	return "Nothing to " + j.verb.Base + ": no rows of " + j.source.table.FullName() + " match."
 }
 
-// completeCopy offers the tables of the two databases to the shell.
+// completeCopy offers the tables and columns of the two databases, and the runs, to the shell.
 func completeCopy(ctx context.Context, c *drover.Call, option, prefix string) []string {
 	if option == "columns" {
 		return columnNames(ctx, c, "from", prefix)
 	}
 	side, ok := map[string]string{"table": "from", "to-table": "to"}[option]
 	if !ok {
-		return nil
+		return completeRun(ctx, c, "to", option, prefix)
 	}
 	return tableNames(ctx, c, side, prefix)
 }

@@ -121,6 +121,9 @@ func (j *copying) describe(ctx context.Context, p *batch.Plan) error {
 		}
 	}
 	p.Add("Columns", "%s", strings.Join(columns, ", "))
+	p.Bind("into", j.dest.table.FullName())
+	p.Bind("columns", strings.Join(columns, ", "))
+	p.BindDatabase("from", j.source.conn)
 	if names := j.dest.triggers("INSERT"); len(names) > 0 {
 		p.Add("Triggers", "%s on INSERT, in %s", strings.Join(names, ", "), j.dest.conn.Alias())
 	}
@@ -207,7 +210,7 @@ func (j *copying) explain(shown, cause error) error {
 		return shown
 	}
 	if exit.Code == drover.ExitPartial || errors.As(cause, new(transfer.Difference)) || db.KindOf(cause) == db.ErrUnique {
-		return exit.Try("%s    writes the rows of %s over those of %s", j.call.ShellLine(map[string]string{"overwrite": "true", "resume": "", "max-errors": "", "again": ""}),
+		return exit.Try("%s    writes the rows of %s over those of %s", j.call.ShellLine(map[string]string{"overwrite": "true", "resume": "", "max-errors": "", "again": "", "plan": "", "plan-out": ""}),
 			j.source.conn.Alias(), j.dest.conn.Alias())
 	}
 	return shown

@@ -49,6 +49,7 @@ drover import users.csv --table users --map "E-mail=email" --ignore-field notes 
 drover import items.csv --table items --null NULL --max-errors 100 --reject-file rejected.csv`,
 		Args:    drover.Args{Usage: "FILE", Missing: "missing FILE, the name of the file to read: events.csv, events.jsonl.gz, events.parquet"},
 		Options: drover.Options{DryRun: true, PlanOnly: true, Rollback: true, Check: true, Confirm: true, Limit: true},
+		Fill:    x.Fill,
 		Require: []string{"table"},
 		Hide:    []string{"workers"}, // a file is read in its order
 		Flags: func(f *pflag.FlagSet) {
@@ -317,52 +318,13 @@ func (j *importing) missing(ctx context.Context, page *datafile.Page) ([][]any, 
 
 // run plans, shows, asks and works.
 func (j *importing) run(ctx context.Context) error {
-	c := j.call
-	j.screen = batch.NewScreen(c, drover.Imported)
+	j.screen = batch.NewScreen(j.call, drover.Imported)
 	j.options.Observe = j.screen.Observe
 	prepared, err := j.job().Prepare(ctx, j.conn, j.options)
 	if err != nil {
 		return j.done(err)
 	}
-	defer prepared.Close()
-	plan := prepared.Plan()
-	j.screen.Begin(plan)
-	left := plan.Rows - plan.Done
-	switch {
-	case c.CheckOnly() && plan.Rows == 0:
-		c.Notice("%s", j.nothing())
-		return nil
-	case c.CheckOnly():
-		return c.WorkFound("%d records of %s to import", max(left, 1), j.file)
-	case c.Rollback() && plan.Rows > 0:
-		h, err := prepared.Rehearse(ctx, j.flags.Sample())
-		if err != nil {
-			return j.screen.Explain(ctx, nil, err)
-		}
-		return j.screen.Rehearsed(h)
-	}
-	if err := j.mayReject(plan); err != nil {
-		return err
-	}
-	if err := j.show(plan); err != nil {
-		return err
-	}
-	switch {
-	case plan.Refusal != nil:
-		return plan.Refusal
-	case plan.Rows == 0 && plan.RunID == "":
-		c.Success("%s", j.nothing())
-		return nil
-	case c.DryRun():
-		c.Did(drover.Imported, "%s", j.amount(left, plan.Batches))
-		c.Notice("Run without --dry-run to apply; --dry-run=rollback works some batches for real and rolls them back.")
-		return nil
-	}
-	if err := c.Confirm(ctx, j.facts(max(left, 1))); err != nil {
-		return err
-	}
-	res, err := prepared.Run(ctx)
-	return j.finish(ctx, res, err)
+	return runPrepared(ctx, prepared, j.screen, j.flags, j)
 }
 
 // done explains that a file has been imported before.
@@ -374,6 +336,9 @@ func (j *importing) done(err error) error {
 	case j.call.CheckOnly():
 		j.call.Notice("Nothing to import: %v.", done)
 		return nil
+	}
+	if done.Plan != "" {
+		return done
 	}
 	return drover.Exit(drover.ExitRefused, "%s is imported into %s already, by run %s", j.file, j.table.FullName(), batch.Short(done.RunID)).
 		Try("--upsert-on COLUMN,... writes over the rows that are there").

@@ -28,6 +28,9 @@ func (j *importing) describe(_ context.Context, p *batch.Plan) error {
 		p.Add("Triggers", "%s on UPDATE", strings.Join(names, ", "))
 	}
 	p.Add("SQL", "%s", j.loader.Statement())
+	p.Bind("SQL", j.loader.Statement())
+	p.Bind("SHA-256 of the file", j.in.SHA256())
+	p.Bind("columns", j.columnsText())
 	return j.sample(p)
 }
 
@@ -67,22 +70,6 @@ func (j *importing) facts(rows int64) drover.Facts {
 // amount is the sentence that a dry run, a run and its summary share, without its verb.
 func (j *importing) amount(rows, batches int64) string {
 	return fmt.Sprintf("%s in %s into %s on %s.", term.Counted(rows, "row"), term.Counted(batches, "batch"), j.table.FullName(), j.conn.Alias())
-}
-
-// show prints the plan: as a document, as the result of a dry run, or before a run.
-func (j *importing) show(plan *batch.Plan) error {
-	c := j.call
-	switch {
-	case c.JSONOutput():
-		c.JSON(j.screen.PlanDocument(plan))
-	case c.DryRun():
-		if _, err := fmt.Fprintln(c.Out(), j.screen.PlanText(plan)); err != nil {
-			return fmt.Errorf("print the plan: %w", err)
-		}
-	default:
-		c.Detail(1, "%s\n", j.screen.PlanText(plan))
-	}
-	return nil
 }
 
 // finish reports what was done.

@@ -13,8 +13,8 @@ import (
 	"github.com/drover-dev/drover/internal/term"
 )
 
-// mayReject refuses a reject file that is there and is not the run's.
-func (j *importing) mayReject(plan *batch.Plan) error {
+// begin refuses a reject file that is there and is not the run's.
+func (j *importing) begin(plan *batch.Plan) error {
 	if j.o.rejects == "" || plan.RunID != "" {
 		return nil
 	}

@@ -480,7 +480,7 @@ func TestImport_Refusals(t *testing.T) {
 			"CREATE TABLE plain (id integer)", "CREATE VIEW young AS SELECT id FROM people")
 		t.Chdir(t.TempDir()) // so that the names in the messages are short
 		for name, text := range map[string]string{
-			"good.csv": "id,name\n1,Ann\n", "other.csv": "id,nmae,colour\n1,Ann,red\n", "part.csv": "id,score\n1,2\n", "twice.csv": "id,id\n1,2\n", "empty.csv": "",
+			"good.csv": "id,name\n1,Ann\n", "other.csv": "id,nama,colour\n1,Ann,red\n", "part.csv": "id,score\n1,2\n", "twice.csv": "id,id\n1,2\n", "empty.csv": "",
 			"open.csv": "id,name\n1,\"Ann\n2,Bob\n", "good.txt": "id,name\n1,Ann\n", "utf16.csv": "\xFF\xFEi\x00d\x00", "three.csv": "1,Ann,x\n", "codes.csv": "id,code\n1,a\n",
 			"broken.parquet": "this is no Parquet file", "bad.csv.gz": "id,name\n", "bad.csv": "id,name\n1,Ann\nx,Bob\n", "none.csv": "id,name\n",
 			"there.csv": "x\n",
@@ -489,7 +489,9 @@ func TestImport_Refusals(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		people := func(file string, more ...string) []string { return append([]string{file, "--table", "people"}, more...) }
+		people := func(file string, more ...string) []string {
+			return append([]string{file, "--table", "people"}, more...)
+		}
 		tests := []refusal{
 			{"no file", []string{"--table", "people"}, drover.ExitUsage},
 			{"no table", []string{"good.csv"}, drover.ExitUsage},
@@ -504,14 +506,14 @@ func TestImport_Refusals(t *testing.T) {
 			{"no Parquet", people("broken.parquet"), drover.ExitUsage},
 			{"no gzip", people("bad.csv.gz"), drover.ExitUsage},
 			{"a name twice", people("twice.csv"), drover.ExitUsage},
-			{"unknown table", []string{"good.csv", "--table", "peopel"}, drover.ExitUsage},
+			{"unknown table", []string{"good.csv", "--table", "peoples"}, drover.ExitUsage},
 			{"view", []string{"good.csv", "--table", "young"}, drover.ExitUsage},
 			{"unknown field", people("other.csv"), drover.ExitUsage},
-			{"far field", people("other.csv", "--map", "nmae=name"), drover.ExitUsage},
-			{"unknown column", people("other.csv", "--map", "nmae=nam", "--ignore-field", "colour"), drover.ExitUsage},
+			{"far field", people("other.csv", "--map", "nama=name"), drover.ExitUsage},
+			{"unknown column", people("other.csv", "--map", "nama=nam", "--ignore-field", "colour"), drover.ExitUsage},
 			{"map of no field", people("good.csv", "--map", "nam=name"), drover.ExitUsage},
 			{"malformed map", people("good.csv", "--map", "name"), drover.ExitUsage},
-			{"two fields, one column", people("other.csv", "--map", "nmae=name", "--map", "colour=name"), drover.ExitUsage},
+			{"two fields, one column", people("other.csv", "--map", "nama=name", "--map", "colour=name"), drover.ExitUsage},
 			{"column without a value", people("part.csv"), drover.ExitUsage},
 			{"number of fields", people("three.csv", "--no-header"), drover.ExitUsage},
 			{"number of columns", people("three.csv", "--no-header", "--columns", "id,name"), drover.ExitUsage},
@@ -540,8 +542,7 @@ func TestImport_RefusalsOfRuns(t *testing.T) {
 		tell := func(what string, args ...string) {
 			_, err := b.load(t.Context(), file, append(args, "--table", "people", "--batch-size", "1")...)
 			text := strings.ReplaceAll(fmt.Sprint(err), file, "a.csv")
-			var exit *drover.CommandError
-			if errors.As(err, &exit) {
+			if exit, ok := errors.AsType[*drover.CommandError](err); ok {
 				text += "\n" + strings.ReplaceAll(strings.Join(exit.Advice, "\n"), file, "a.csv")
 			}
 			fmt.Fprintf(&all, "== %s (exit %d)\n%s\n", what, drover.ExitCode(err), b.stable(text))
@@ -553,5 +554,37 @@ func TestImport_RefusalsOfRuns(t *testing.T) {
 		tell("bad record set aside", "--max-errors", "1")
 		tell("same file again")
 		golden(t, "import_runs."+b.Name, all.String())
+	})
+}
+
+// TestImport_PlanFile does what a plan says, and refuses it where the file has changed since.
+func TestImport_PlanFile(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.people(t)
+		const text = "id,name,x\n1,Ann,x\n2,Bob,y\n"
+		file := dataFile(t, "a.csv", text)
+		plan := filepath.Join(t.TempDir(), "import.json")
+		b.unchanged(t, func() {
+			b.mustLoad(t, file, "--table", "people", "--map", "x=note", "--dry-run", "--plan-out", plan)
+		})
+		dataFile(t, file, strings.Replace(text, "Bob", "Rob", 1))
+		do := func() error {
+			_, err := b.command(t.Context(), drover.CallOptions{}, "import", "--plan", plan, "--no-input")
+			return err
+		}
+		if err := do(); drover.ExitCode(err) != drover.ExitRefused || !strings.Contains(fmt.Sprint(err), "SHA-256 of the file") {
+			t.Errorf("another file: %v", err)
+		}
+		b.wantCount(t, "SELECT count(*) FROM people", 0)
+		dataFile(t, file, text)
+		if err := do(); err != nil {
+			t.Errorf("the file of the plan: %v", err)
+		}
+		if got := b.lines(t, "SELECT id, name, note FROM people ORDER BY id", 3); got != "1|Ann|x\n2|Bob|y\n" {
+			t.Errorf("rows %q", got)
+		}
+		if err := do(); drover.ExitCode(err) != drover.ExitRefused {
+			t.Errorf("once more: %v", err)
+		}
 	})
 }

@@ -83,3 +83,19 @@ func TestPurge_LockedNamesTheDatabase(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestUndo_LockedNamesTheDatabase does the same for the undo of a run that is worked on.
+func TestUndo_LockedNamesTheDatabase(t *testing.T) {
+	p := newTwoPlaces(t, testdb.NameSQLite, testdb.NameSQLite)
+	p.b.events(t, 30)
+	o := drover.CallOptions{Databases: []*db.DB{p.a.conn, p.b.conn}}
+	if _, err := newApp().CallWith(t.Context(), o, "purge", "--database", "b", "--table", "events", "--all", "--undo", "--no-input"); err != nil {
+		t.Fatal(err)
+	}
+	p.b.exec(t, "UPDATE drover_runs SET state = 'running', owner = 'somebody', finished_at = NULL, lease_until = '2999-01-01 00:00:00+00:00'")
+	_, err := newApp().CallWith(t.Context(), o, "undo", "--database", "b", p.b.lastRun(t), "--no-input")
+	locked, ok := errors.AsType[*batch.LockedError](err)
+	if !ok || !strings.HasPrefix(locked.Hint(), "drover --database b runs show ") {
+		t.Errorf("%v", err)
+	}
+}

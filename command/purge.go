@@ -38,7 +38,8 @@ drover purge --table events --older-than 90d --column created_at
 drover purge --table events --older-than 1w --column created_at --archive-to events.jsonl.gz
 drover purge --table sessions --all --limit 100000 --no-input`,
 		Options:     drover.Options{DryRun: true, PlanOnly: true, Rollback: true, Check: true, Confirm: true, Limit: true, EachDatabase: true},
-		OneDatabase: []string{"resume", "retry"},
+		OneDatabase: []string{"resume", "retry", "plan", "plan-out"},
+		Fill:        x.Fill,
 		Require:     []string{"table"},
 		Exclusive:   [][]string{{"where", "all"}, {"older-than", "all"}},
 		Flags: func(f *pflag.FlagSet) {

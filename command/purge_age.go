@@ -24,6 +24,7 @@ type age struct {
 	before   time.Duration
 	boundary time.Time // which the times of the rows must lie before; the run keeps it
 	keptBy   string    // the run that had it before
+	planned  bool      // it is a plan file's
 	form     string    // what the column holds
 }
 
@@ -69,9 +70,9 @@ func (p *purge) old(ctx context.Context, kept, runID string) (err error) {
 	switch {
 	case kept != "":
 		if p.age.boundary, err = time.Parse(time.RFC3339Nano, kept); err != nil {
-			return fmt.Errorf("read the boundary that run %s has kept: %w", batch.Short(runID), err)
+			return fmt.Errorf("read the boundary that was kept: %w", err)
 		}
-		p.age.keptBy = runID
+		p.age.keptBy, p.age.planned = runID, runID == ""
 	default:
 		now, err := runstore.New(p.conn).Clock(ctx)
 		if err != nil {
@@ -99,9 +100,12 @@ func (p *purge) old(ctx context.Context, kept, runID string) (err error) {
 // text says what the rows' age is measured by.
 func (a *age) text() string {
 	text := fmt.Sprintf("%s: %s before %s UTC", a.older, a.column, a.boundary.Format(dialect.MomentLayout))
-	if a.keptBy != "" {
+	switch {
+	case a.keptBy != "":
 		text += ", as run " + batch.Short(a.keptBy) + " began with"
-	} else {
+	case a.planned:
+		text += ", as planned"
+	default:
 		text += ", by the database's clock"
 	}
 	return text + " (" + a.form + ")"

@@ -21,6 +21,7 @@ func (p *purge) checkArchive() (err error) {
 	}
 	p.archive, err = newArchive(p.archiveTo)
 	p.change, p.begin = p.archiveAndDelete, p.openArchive
+	p.bind = func(plan *batch.Plan) { plan.Bind("archive", p.archive.path) }
 	return err
 }
 

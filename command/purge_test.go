@@ -123,6 +123,12 @@ var unstable = []struct {
 	mask    string
 }{
 	{regexp.MustCompile(`(postgres|mariadb|sqlite) [\d.]+`), "$1 VERSION"},
+	{regexp.MustCompile(`(postgres system|mysql server|sqlite file) [^",]+, (database|schema|application) (\w+( \(\d+\))?)`), "IDENTITY"},
+	{regexp.MustCompile(`/\S*?/Test[^/\s]*/\d{3}/`), "DIR/"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:.]+Z`), "MOMENT"},
+	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "HASH"},
+	{regexp.MustCompile(`by \S+@[^\s:]+`), "by SOMEBODY"},
+	{regexp.MustCompile(`"(by|address|program)": "[^"]*"`), `"$1": "…"`},
 	{regexp.MustCompile(`t\d+_[a-z0-9_]+`), "SCHEMA"},
 	{regexp.MustCompile(`( Table +\S+) .*`), "$1 SIZE"}, // an estimate, which the server may refresh at any time
 	{regexp.MustCompile(`[\d.]+ %`), "PERCENT"},

@@ -92,14 +92,14 @@ func completeRuns(fits func(r *runstore.Run) bool) func(ctx context.Context, c *
 		if option != "" || len(c.Args()) > 0 {
 			return nil
 		}
-		return runIDs(ctx, c, prefix, fits)
+		return runIDs(ctx, c, "database", prefix, fits)
 	}
 }
 
-// runIDs are the ids of the newest runs that fit, each with what it is.
-func runIDs(ctx context.Context, c *drover.Call, prefix string, fits func(r *runstore.Run) bool) []string {
+// runIDs are the ids of the newest runs that fit, each with what it is, of the database whose alias an option gives.
+func runIDs(ctx context.Context, c *drover.Call, option, prefix string, fits func(r *runstore.Run) bool) []string {
 	var ids []string
-	runs, counters := recentRuns(ctx, c)
+	runs, counters := recentRuns(ctx, c, option)
 	for i, run := range runs {
 		if id := completed(run.ID, prefix); id != "" && fits(&run) {
 			ids = append(ids, id+"\t"+title(run)+"  "+stateText(run)+" "+doneText(run, counters[i]))
@@ -125,8 +125,8 @@ func completed(id, prefix string) string {
 }
 
 // recentRuns are the newest runs and what was done in them; none where the database cannot be asked.
-func recentRuns(ctx context.Context, c *drover.Call) ([]runstore.Run, []runstore.Counters) {
-	alias, err := c.Flags().GetString("database")
+func recentRuns(ctx context.Context, c *drover.Call, option string) ([]runstore.Run, []runstore.Counters) {
+	alias, err := c.Flags().GetString(option)
 	if err != nil {
 		return nil, nil
 	}

@@ -68,11 +68,7 @@ func resume(ctx context.Context, c *drover.Call) error {
 	if err != nil {
 		return err
 	}
-	changed, err := changedOptions(ctx, store, run)
-	if err != nil {
-		return err
-	}
-	return invoke(ctx, c, run, beforeArguments(words, append(changed, "--resume", run.ID)))
+	return invoke(ctx, c, run, beforeArguments(words, []string{"--resume", run.ID}))
 }
 
 func retry(ctx context.Context, c *drover.Call) error {
@@ -128,27 +124,6 @@ func beforeArguments(words, options []string) []string {
 		end = len(words)
 	}
 	return slices.Concat(words[:end], options, words[end:])
-}
-
-// changedOptions are the options that somebody has changed since the run began: the command line has their old values.
-func changedOptions(ctx context.Context, store *runstore.Store, run *runstore.Run) ([]string, error) {
-	events, err := store.Events(ctx, run.ID, 0)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, e := range events {
-		name, _, _ := strings.Cut(e.Text, ":")
-		if e.Type == "set" && run.Options[name] != "" && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	var words []string
-	for _, name := range names {
-		words = append(words, "--"+name+"="+run.Options[name])
-	}
-	return words, nil
 }
 
 // invoke runs a command line in place of this one.

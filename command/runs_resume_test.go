@@ -12,6 +12,7 @@ import (
 	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/testdb"
+	"github.com/drover-dev/drover/table"
 )
 
 const marked = "SELECT count(*) FROM item WHERE status = "
@@ -69,8 +70,10 @@ func TestRuns_ResumeWithChangedOptions(t *testing.T) {
 			t.Errorf("set says %q, want %q\n%s", res.Stdout, want, res.Stderr)
 		}
 		res = b.wantError(t, drover.ExitPartial, "2 rows set aside", "runs resume", id, "--no-input")
-		if !strings.Contains(res.Stderr, "--batch-size=5 --max-errors=2") {
-			t.Errorf("stderr:\n%s", res.Stderr)
+		for _, want := range []string{"Changed from outside: batch-size is 5.", "Changed from outside: max-errors is 2."} {
+			if !strings.Contains(res.Stderr, want) {
+				t.Errorf("stderr lacks %q:\n%s", want, res.Stderr)
+			}
 		}
 		b.wantCount(t, marked+"'done'", 98)
 		show := b.mustRun(t, "runs show", id).Stdout
@@ -173,5 +176,70 @@ func TestRuns_ResumeOfAnotherDatabase(t *testing.T) {
 		}
 		b.mustRun(t, "runs resume", id, "--no-input")
 		b.wantCount(t, marked+"'done'", 100)
+	})
+}
+
+// TestRuns_RetryOfALaterPhase works again on rows that only the second phase has set aside.
+func TestRuns_RetryOfALaterPhase(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.items(t, 20)
+		rows := func(_ context.Context, conn *db.DB) (batch.Source[item], error) {
+			return batch.Rows(table.Of[item](conn)), nil
+		}
+		job := &batch.Job[item]{Name: "two", Short: "Two phases"}
+		job.Phases = []batch.Phase[item]{
+			{Name: "look", Source: rows, Process: func(context.Context, *batch.Batch[item]) error { return nil }},
+			{Name: "sell", Source: rows, Process: func(ctx context.Context, b *batch.Batch[item]) error {
+				var good []item
+				for i, row := range b.Rows {
+					if row.ID > 15 && row.Status != "repaired" {
+						b.Quarantine(i, errBroken)
+						continue
+					}
+					row.Status = "sold"
+					good = append(good, row)
+				}
+				_, err := table.Of[item](b.DB()).BulkUpdate(ctx, good, "status")
+				return err
+			}},
+		}
+		app := runsApp()
+		app.Add(job.Command())
+		call := func(name string, args ...string) (*drover.Result, error) {
+			return app.CallWith(t.Context(), drover.CallOptions{Databases: []*db.DB{b.conn}}, name, append(args, "--no-input")...)
+		}
+		if _, err := call("two", "--max-errors", "9"); drover.ExitCode(err) != drover.ExitPartial {
+			t.Fatal(err)
+		}
+		id := b.lastRun(t)
+		b.exec(t, "UPDATE item SET status = 'repaired' WHERE id > 15")
+		res, err := call("runs retry", id)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, res.Stderr)
+		}
+		b.wantCount(t, marked+"'sold'", 20)
+		b.wantCount(t, "SELECT count(*) FROM drover_runs WHERE planned = 5", 1)
+		if res, _ := call("runs retry", id); !strings.Contains(res.Stdout, "Nothing to process") {
+			t.Errorf("when nothing is left it says %q", res.Stdout)
+		}
+	})
+}
+
+// TestRuns_ResumeOptionKeepsWhatWasSet types the command line that began the run once more: what was set since counts, but for what is given otherwise now.
+func TestRuns_ResumeOptionKeepsWhatWasSet(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.items(t, 100)
+		line := []string{"--no-input", "--bad-from", "99", "--batch-size", "10", "--max-errors", "1"}
+		b.wantError(t, drover.ExitFailed, "a second row failed", "mark", line...)
+		id := b.lastRun(t)
+		b.mustRun(t, "runs set", id, "max-errors=2", "batch-size=5", "rows-per-second=100000")
+		b.wantError(t, drover.ExitFailed, "a row failed", "mark", append(line[:len(line)-1:len(line)-1], "0", "--resume", id)...)
+		res := b.wantError(t, drover.ExitPartial, "2 rows set aside", "mark", append(line, "--resume", id)...)
+		for _, want := range []string{"batch-size is 5.", "max-errors is 2.", "rows-per-second is 100000."} {
+			if !strings.Contains(res.Stderr, "Changed from outside: "+want) {
+				t.Errorf("stderr lacks %q:\n%s", want, res.Stderr)
+			}
+		}
+		b.wantCount(t, marked+"'done'", 98)
 	})
 }

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -71,7 +72,7 @@ func (u *undo) run(ctx context.Context) (err error) {
 		Observe: u.screen.Observe,
 	}
 	if u.plan, err = batch.PlanUndo(ctx, c.DB(), u.of.ID, o); err != nil {
-		return err
+		return u.locked(err)
 	}
 	if u.kinds, err = u.store.CountJournal(ctx, u.of.ID); err != nil {
 		return err
@@ -97,6 +98,14 @@ func (u *undo) run(ctx context.Context) (err error) {
 	}
 	res, err := batch.Undo(ctx, c.DB(), u.of.ID, o)
 	return u.finish(ctx, res, err)
+}
+
+// locked lets the advice about a run that somebody works on name the database.
+func (u *undo) locked(err error) error {
+	if locked, ok := errors.AsType[*batch.LockedError](err); ok {
+		locked.Tool = tool(u.call)
+	}
+	return err
 }
 
 func (u *undo) left() int64 { return u.plan.Rows - u.plan.Done }
@@ -198,7 +207,7 @@ func unquotedTable(name string) string { return strings.NewReplacer(`"`, "", "`"
 
 // finish shows how the undo ended. What it has left alone stays so: it is listed, and not to be retried.
 func (u *undo) finish(ctx context.Context, res *batch.Result, err error) error {
-	if err = u.screen.Finish(ctx, res, err); drover.ExitCode(err) == drover.ExitPartial {
+	if err = u.screen.Finish(ctx, res, u.locked(err)); drover.ExitCode(err) == drover.ExitPartial {
 		return u.conflicts(ctx, res)
 	}
 	return err

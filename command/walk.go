@@ -51,6 +51,9 @@ type walk struct {
 	// begin is called when the plan is confirmed, and what it returns when the run has ended; nil: there is nothing to do then.
 	begin func(plan *walkPlan) (end func(*batch.Result) error, err error)
 
+	// bind tells what a plan file is bound to beside the SQL; nil: nothing.
+	bind func(p *batch.Plan)
+
 	options batch.Options
 	screen  *batch.Screen
 	cursor  []any // how far the last batch has come
@@ -129,7 +132,10 @@ func (w *walk) job(m *batch.Measured) *batch.Job[batch.Range] {
 
 // check answers --check: 0 when there is nothing to do.
 func (w *walk) check(plan *walkPlan) error {
-	if plan.nothing() {
+	switch {
+	case plan.run.File != nil && plan.run.Refusal != nil:
+		return plan.run.Refusal
+	case plan.nothing():
 		w.call.Notice("%s", w.nothing())
 		return nil
 	}
@@ -149,7 +155,10 @@ func (w *walk) preview(plan *walkPlan) error {
 	c := w.call
 	if c.JSONOutput() {
 		c.JSON(w.document(plan))
-		return w.refused(plan)
+		if err := w.refused(plan); err != nil {
+			return err
+		}
+		return w.flags.Offer(c, plan.prepared)
 	}
 	if _, err := fmt.Fprintln(c.Out(), w.block(plan)); err != nil {
 		return fmt.Errorf("print the plan: %w", err)
@@ -159,11 +168,10 @@ func (w *walk) preview(plan *walkPlan) error {
 	}
 	if plan.nothing() {
 		c.Line("%s", w.nothing())
-		return nil
+	} else {
+		c.Did(w.verb, "%s", w.amount(plan.rows, plan.batches))
 	}
-	c.Did(w.verb, "%s", w.amount(plan.rows, plan.batches))
-	c.Notice("Run without --dry-run to apply; --dry-run=rollback works some batches for real and rolls them back.")
-	return nil
+	return w.flags.Offer(c, plan.prepared)
 }
 
 // rehearse is the stronger dry run: batches are worked and rolled back.
@@ -179,7 +187,10 @@ func (w *walk) rehearse(ctx context.Context, plan *walkPlan) error {
 	if err != nil {
 		return w.screen.Explain(ctx, nil, err)
 	}
-	return w.screen.Rehearsed(seen)
+	if err := w.screen.Rehearsed(seen); err != nil {
+		return err
+	}
+	return w.flags.Save(w.call, plan.prepared)
 }
 
 // execute shows the plan, asks, and works.
@@ -192,6 +203,9 @@ func (w *walk) execute(ctx context.Context, plan *walkPlan) error {
 		c.Detail(1, "")
 	}
 	if err := w.refused(plan); err != nil {
+		return err
+	}
+	if err := w.flags.Save(c, plan.prepared); err != nil {
 		return err
 	}
 	switch {

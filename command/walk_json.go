@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/drover-dev/drover"
+	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/internal/keyset"
 	"github.com/drover-dev/drover/internal/term"
 )
@@ -37,6 +38,7 @@ type planDocument struct {
 	Triggers  []string         `json:"triggers"`
 	Warnings  []string         `json:"warnings"`
 	SQL       string           `json:"sql"`
+	PlanFile  *batch.PlanFile  `json:"plan_file,omitempty"`
 	Message   string           `json:"message"`
 }
 
@@ -62,7 +64,7 @@ func (w *walk) planDocument(plan *walkPlan, triggers []string) planDocument {
 		Rows: plan.rows, Limit: w.call.Limit(), BatchSize: plan.size, Batches: plan.batches, Workers: plan.run.Workers,
 		Key:   keyDocument{w.key.Name, w.key.Columns, w.key.Primary},
 		First: jsonValues(plan.first), Last: jsonValues(plan.last), Triggers: append([]string{}, triggers...),
-		Warnings: append([]string{}, plan.warnings...), SQL: plan.sql, Message: w.nothing(),
+		Warnings: append([]string{}, plan.warnings...), SQL: plan.sql, PlanFile: plan.run.File, Message: w.nothing(),
 	}
 	if plan.tableRows >= 0 {
 		d.TableRows = &plan.tableRows

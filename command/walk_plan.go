@@ -138,6 +138,13 @@ func (w *walk) bounds(ctx context.Context, plan *walkPlan) (err error) {
 // prepare hands what was counted to the engine, and takes over how much of it is to be done.
 func (w *walk) prepare(ctx context.Context, plan *walkPlan) (err error) {
 	job := w.job(&batch.Measured{First: plan.first, Last: plan.last, Rows: plan.matched})
+	job.Describe = func(_ context.Context, p *batch.Plan) error {
+		p.Bind("SQL", plan.sql)
+		if w.bind != nil {
+			w.bind(p)
+		}
+		return nil
+	}
 	if plan.prepared, err = job.Prepare(ctx, w.conn, w.options); err != nil {
 		return err
 	}

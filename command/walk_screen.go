@@ -31,6 +31,9 @@ func (w *walk) block(plan *walkPlan) string {
 		line(&b, "Workers", "%d", plan.run.Workers)
 	}
 	w.lines(&b, plan)
+	for _, d := range plan.run.Details {
+		line(&b, d.Label, "%s", d.Text)
+	}
 	line(&b, "SQL", "%s", plan.sql)
 	return b.String()
 }

@@ -45,6 +45,10 @@ type Dialect interface {
 	// Server says what a version, in the words of Version, can do.
 	Server(version string) Server
 
+	// Identity names the database so that another one has another name, as far as it can tell: a plan that was approved for one is done on no other.
+	// It is in words, holds no password, and is "" where there is nothing that lasts.
+	Identity(ctx context.Context, q Queryer) (string, error)
+
 	Catalog
 	Counter
 	Health

@@ -63,6 +63,9 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Run, []Counters, error) {
 	if f.Command != "" {
 		where, args = where+` AND "command" = ?`, append(args, f.Command)
 	}
+	if f.Identity != "" {
+		where, args = where+` AND "identity" = ?`, append(args, f.Identity)
+	}
 	if f.State != "" {
 		where, args = where+` AND (`+stateSQL+`) = ?`, append(args, string(f.State))
 	}

@@ -182,6 +182,7 @@ type Event struct {
 // Filter chooses runs for [Store.List]. Zero fields choose all.
 type Filter struct {
 	Command    string
+	Identity   string
 	State      State // as it reads
 	Unfinished bool
 	Limit      int // 0: 20

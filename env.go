@@ -55,10 +55,13 @@ func ProcessEnv() Env {
 			return width
 		},
 		Signals:  signals,
-		LookPath: exec.LookPath,
+		LookPath: processLookPath,
 		Exec:     execProgram,
 	}
 }
 
 // processEnviron is the environment of commands that are called from code without one of their own.
 func processEnviron() []string { return os.Environ() }
+
+// processLookPath finds programs for such commands. They can know of them, and not become one of them.
+func processLookPath(name string) (string, error) { return exec.LookPath(name) } //nolint:wrapcheck // the caller has the name

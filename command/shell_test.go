@@ -368,7 +368,7 @@ func TestShell_OwnPool(t *testing.T) {
 	if res, err := b.command(t.Context(), drover.CallOptions{}, "shell", "--print"); err != nil || !strings.HasPrefix(res.Stdout, "sqlite3 ") {
 		t.Errorf("a database that was opened with a URL: %v %q", err, res.Stdout)
 	}
-	if _, err := os.Stat(strings.TrimPrefix(b.URL, "sqlite:")); err != nil {
-		t.Error(err)
+	if _, err := b.command(t.Context(), drover.CallOptions{}, "shell"); err == nil || !strings.Contains(err.Error(), "cannot be called from code") {
+		t.Errorf("a call from code: %v", err)
 	}
 }

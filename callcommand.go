@@ -82,7 +82,7 @@ func (a *App) CallWith(ctx context.Context, o CallOptions, name string, args ...
 	var stdout, stderr bytes.Buffer
 	env := Env{
 		Args: append(splitName(name), args...), Environ: environ, Stdin: o.Stdin, StdinTTY: o.Interactive,
-		Stdout: o.Stdout, Stderr: o.Stderr, Now: o.Now,
+		Stdout: o.Stdout, Stderr: o.Stderr, Now: o.Now, LookPath: processLookPath,
 	}
 	if env.Stdout == nil {
 		env.Stdout = &stdout

@@ -46,6 +46,9 @@ type Command struct {
 	// NoDatabase says that the command needs no database: no configuration is read and nothing is opened. A command that
 	// opens its databases by itself sets it, too.
 	NoDatabase bool
+	// NamesDatabase gives a command with NoDatabase the option --database all the same: it wants to know of a database, and
+	// opens none, or not before it has to.
+	NamesDatabase bool
 
 	Checks []Check // run before Run, from the shell unless --skip-checks is given, from code when asked for
 

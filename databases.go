@@ -87,7 +87,7 @@ func (inv *invocation) chooseDatabases() ([]string, error) {
 	}
 	all := asked || inv.data.allDatabases && len(value.given) == 0
 	switch cmd := inv.command; {
-	case cmd.NoDatabase && !cmd.Options.EachDatabase, !all && len(value.given) < 2:
+	case cmd.NoDatabase && !cmd.NamesDatabase && !cmd.Options.EachDatabase, !all && len(value.given) < 2:
 		return nil, nil
 	case all && len(value.given) > 0:
 		return wrong("--database and --all-databases exclude each other")

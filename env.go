@@ -3,6 +3,7 @@ package drover
 import (
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"time"
 
@@ -23,6 +24,12 @@ type Env struct {
 	Width   func() int       // the terminal's columns now; nil: 100
 	Now     func() time.Time // nil: time.Now
 	Signals <-chan os.Signal // nil: none will come
+
+	// LookPath finds a program, as exec.LookPath; nil: there is none.
+	LookPath func(name string) (string, error)
+	// Exec makes the process another program, which has its process id, streams, terminal and signals. It returns only where
+	// it cannot; nil: it cannot.
+	Exec func(path string, args, environ []string) error
 }
 
 // ProcessEnv is the surroundings of this process. It takes over the handling of SIGINT, SIGTERM and the status signals
@@ -47,9 +54,14 @@ func ProcessEnv() Env {
 			}
 			return width
 		},
-		Signals: signals,
+		Signals:  signals,
+		LookPath: processLookPath,
+		Exec:     execProgram,
 	}
 }
 
 // processEnviron is the environment of commands that are called from code without one of their own.
 func processEnviron() []string { return os.Environ() }
+
+// processLookPath finds programs for such commands. They can know of them, and not become one of them.
+func processLookPath(name string) (string, error) { return exec.LookPath(name) } //nolint:wrapcheck // the caller has the name

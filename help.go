@@ -123,7 +123,7 @@ func hiddenOptions(cmd *Command) map[string]bool {
 	}
 	if cmd.NoDatabase && !cmd.Options.EachDatabase {
 		for _, name := range []string{"database", "skip-checks", "grace", "progress"} {
-			hidden[name] = true
+			hidden[name] = name != "database" || !cmd.NamesDatabase
 		}
 	}
 	return hidden

@@ -29,8 +29,14 @@ func isInterrupt(s os.Signal) bool { return s == syscall.SIGINT }
 func isTerminate(s os.Signal) bool { return s == syscall.SIGTERM }
 func isContinue(s os.Signal) bool  { return s == syscall.SIGCONT }
 
-// ignorePipeSignal makes a write to a closed pipe return an error, so that the databases are closed in good order.
-func ignorePipeSignal() { signal.Ignore(syscall.SIGPIPE) }
+// ignorePipeSignal makes a write to a closed pipe return an error, so that the databases are closed in good order. The signal is
+// caught and thrown away: an ignored one would stay ignored in a program that the process becomes.
+func ignorePipeSignal() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+
+// execProgram makes the process another program.
+func execProgram(path string, args, environ []string) error {
+	return syscall.Exec(path, append([]string{path}, args...), environ) //nolint:wrapcheck // the caller names the program
+}
 
 func isBrokenPipe(err error) bool {
 	return errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)

@@ -27,6 +27,9 @@ func isContinue(os.Signal) bool    { return false }
 
 func ignorePipeSignal() {}
 
+// execProgram is nothing that Windows has.
+func execProgram(string, []string, []string) error { return syscall.EWINDOWS }
+
 func isBrokenPipe(err error) bool {
 	return errors.Is(err, syscall.ERROR_BROKEN_PIPE) || errors.Is(err, errorNoData) || errors.Is(err, io.ErrClosedPipe)
 }

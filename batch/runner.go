@@ -68,7 +68,7 @@ func newRunner(c *core, conn *db.DB, o Options) (*runner, error) {
 		return nil, fmt.Errorf("options of %q: %w", c.name, err)
 	}
 	if s.Workers > 1 && conn.Dialect().Features().SingleWriter {
-		return nil, fmt.Errorf("%d workers: this database has one writer at a time, so more than one worker would only wait for it", s.Workers)
+		return nil, drover.Exit(drover.ExitUsage, "%d workers: this database has one writer at a time, so more than one worker would only wait for it", s.Workers)
 	}
 	r := &runner{core: c, settings: s, conn: conn, store: runstore.New(conn)}
 	if r.sizer, err = pace.NewSizer(pace.SizerOptions{Size: s.BatchSize, Auto: s.AutoSize, Target: s.TargetTime}); err != nil {

@@ -9,5 +9,5 @@ import "github.com/drover-dev/drover"
 
 // All returns the constructors of all commands of this package, for [drover.App.AddBuiltin].
 func All() []func() *drover.Command {
-	return []func() *drover.Command{Backfill, Copy, Doctor, Export, Import, Init, Inspect, Purge, Recover, Runs, Undo}
+	return []func() *drover.Command{Backfill, Copy, Doctor, Export, Import, Init, Inspect, New, Purge, Recover, Runs, Shell, Undo}
 }

@@ -134,9 +134,12 @@ func everyTable(ctx context.Context, conn *db.DB) ([]model.Table, error) {
 	return tables, nil
 }
 
-// modelTable is a table that the program calls as it was named: with its schema where that was.
+// modelTable is a table that the program calls as it was named: with its schema where that was, and quoted where a dot is part of its name.
 func modelTable(t *dialect.Table, name string) model.Table {
-	if t.Schema != "" && strings.Contains(name, ".") {
+	switch {
+	case strings.Contains(t.Name, "."):
+		return model.Table{Table: t, Called: name}
+	case t.Schema != "" && strings.Contains(name, "."):
 		return model.Table{Table: t, Called: t.FullName()}
 	}
 	return model.Table{Table: t, Called: t.Name}
@@ -150,9 +153,14 @@ func quotedTables(ctx context.Context, conn *db.DB) ([]string, error) {
 	names, err := conn.Dialect().Tables(ctx, conn)
 	for i, name := range names {
 		if strings.IndexFunc(name, func(r rune) bool { return r != '_' && r != '.' && (r < '0' || r > '9') && (r < 'a' || r > 'z') }) >= 0 {
-			names[i] = conn.Dialect().Quote(name)
-			if schema, table, found := strings.Cut(name, "."); found {
-				names[i] = conn.Dialect().Quote(schema) + "." + conn.Dialect().Quote(table)
+			schema, table, err := dialect.SplitName(name, "\"`")
+			switch {
+			case err != nil: // the quotes are part of the name
+				names[i] = conn.Dialect().Quote(name)
+			case schema.Text == "":
+				names[i] = conn.Dialect().Quote(table.Text)
+			default:
+				names[i] = conn.Dialect().Quote(schema.Text) + "." + conn.Dialect().Quote(table.Text)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/internal/testdb"
+	"github.com/drover-dev/drover/table"
 )
 
 // inspectTables makes tables with the names and types that are hard.
@@ -198,12 +200,12 @@ func TestInspect_JSON(t *testing.T) {
 		if d.Type != "inspect" || len(d.Tables) != 1 || len(d.Tables[0].Columns) != 14 || len(d.Tables[0].Keys) != 1 || len(d.Tables[0].ForeignKeys) != 1 {
 			t.Fatalf("got %s", out)
 		}
-		table := d.Tables[0]
-		if key := table.ForeignKeys[0]; !cmp.Equal(key.Columns, []string{"user_id"}) || key.Table != "owners" || key.Delete != "CASCADE" {
+		first := d.Tables[0]
+		if key := first.ForeignKeys[0]; !cmp.Equal(key.Columns, []string{"user_id"}) || key.Table != "owners" || key.Delete != "CASCADE" {
 			t.Errorf("foreign key %+v", key)
 		}
-		if c := table.Columns[0]; c.Name != "id" || c.Class != "integer" || !c.Auto || !table.Columns[13].Generated {
-			t.Errorf("columns %+v", table.Columns)
+		if c := first.Columns[0]; c.Name != "id" || c.Class != "integer" || !c.Auto || !first.Columns[13].Generated {
+			t.Errorf("columns %+v", first.Columns)
 		}
 	})
 }
@@ -219,6 +221,27 @@ func TestInspect_Schema(t *testing.T) {
 	if diff := cmp.Diff(all, b.mustRun(t, "inspect", "sales.orders").Stdout); diff != "" {
 		t.Errorf("by its name (-all +one):\n%s", diff)
 	}
+}
+
+// TestInspect_DotInAName finds a table with a dot in its name among all, and its struct finds the table.
+func TestInspect_DotInAName(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		name := b.conn.Dialect().Quote("a.b")
+		b.exec(t, "CREATE TABLE "+name+" (id integer NOT NULL PRIMARY KEY)")
+		all := b.mustRun(t, "inspect").Stdout
+		if !strings.Contains(all, "return "+strconv.Quote(name)) {
+			t.Errorf("got\n%s", all)
+		}
+		if diff := cmp.Diff(all, b.mustRun(t, "inspect", name).Stdout); diff != "" {
+			t.Errorf("by its name (-all +one):\n%s", diff)
+		}
+		type row struct {
+			ID int64 `db:"id,pk"`
+		}
+		if n, err := table.Of[row](b.conn, table.Name(name)).Count(t.Context()); err != nil || n != 0 {
+			t.Errorf("the struct's table: %d, %v", n, err)
+		}
+	})
 }
 
 func TestInspect_Refusals(t *testing.T) {

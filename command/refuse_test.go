@@ -119,3 +119,15 @@ func TestPurge_QuestionMarkOperator(t *testing.T) {
 	b.wantCount(t, "SELECT count(*) FROM t WHERE id = 2", 1)
 	b.wantCount(t, "SELECT count(*) FROM t", 1)
 }
+
+// More than one worker is wrong use of a database with one writer, and nothing is begun.
+func TestPurge_WorkersOfOneWriter(t *testing.T) {
+	b := newBench(t, testdb.Fresh(t, testdb.NameSQLite))
+	b.events(t, 3)
+	b.unchanged(t, func() {
+		_, err := b.call(t, "--table", "events", "--all", "--no-input", "--workers", "2")
+		if drover.ExitCode(err) != drover.ExitUsage || !strings.Contains(err.Error(), "one writer at a time") {
+			t.Errorf("exit code %d: %v", drover.ExitCode(err), err)
+		}
+	})
+}

@@ -13,6 +13,8 @@ import (
 	"sync"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/drover-dev/drover/internal/dialect"
 )
 
 // DefaultAlias is the alias that commands use where none is given.
@@ -234,6 +236,53 @@ func (r *Registry) Get(ctx context.Context, alias string, more ...OpenOption) (*
 	r.open[alias] = d
 	return d, nil
 }
+
+// Client says how the database's own interactive program is started on the database with an alias, or with a URL. It opens nothing.
+// Errors: [*AliasError] for an unknown alias; [*OpenError] for a database that no URL is known of, or one that such a program cannot be started on.
+func (r *Registry) Client(alias string) (*Client, error) {
+	url := alias
+	if isURL(alias) {
+		alias = DefaultAlias
+	} else {
+		var err error
+		if url, err = r.url(alias); err != nil {
+			return nil, err
+		}
+	}
+	e, err := engineOf(url)
+	if err != nil {
+		return nil, &OpenError{Alias: alias, Err: err}
+	}
+	client, err := e.client(url)
+	if err != nil {
+		return nil, &OpenError{Alias: alias, Err: err}
+	}
+	return client, nil
+}
+
+// url is that of the database with an alias.
+func (r *Registry) url(alias string) (string, error) {
+	known := r.Aliases()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	url := r.configs[alias].URL
+	if d, open := r.open[alias]; open {
+		url = d.url
+	}
+	switch {
+	case !slices.Contains(known, alias):
+		return "", &AliasError{Alias: alias, Known: known}
+	case url == "":
+		return "", &OpenError{Alias: alias, Err: &dialect.BadURLError{Reason: "it is a pool of the program's own, with no URL that another program could be given"}}
+	}
+	return url, nil
+}
+
+// Client is how a database's own interactive program is started: psql, mariadb, sqlite3. See [Registry.Client].
+type Client = dialect.Client
+
+// ClientProgram is one of the programs of a [Client].
+type ClientProgram = dialect.ClientProgram
 
 func isURL(text string) bool {
 	return strings.Contains(text, "://") || strings.HasPrefix(text, "sqlite:") || strings.HasPrefix(text, "file:")

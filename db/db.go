@@ -25,6 +25,7 @@ type DB struct {
 // core is what all views of one database share; its address identifies the database in a context.
 type core struct {
 	alias          string
+	url            string // that it was opened with; "" for a pool of the program's own
 	opened         *dialect.Opened
 	dialect        dialect.Dialect
 	log            *slog.Logger

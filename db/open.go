@@ -78,32 +78,40 @@ func openOptionsOf(opts []OpenOption) openOptions {
 // The errors, [*OpenError], are one line and hold no password.
 func Open(ctx context.Context, url string, opts ...OpenOption) (*DB, error) {
 	o := openOptionsOf(opts)
-	open, err := opener(url)
+	e, err := engineOf(url)
 	if err != nil {
 		return nil, &OpenError{Alias: o.alias, Err: err}
 	}
-	opened, err := open(ctx, url, o.config)
+	opened, err := e.open(ctx, url, o.config)
 	if err != nil {
 		return nil, &OpenError{Alias: o.alias, Err: err}
 	}
-	return o.db(opened), nil
+	d := o.db(opened)
+	d.url = url
+	return d, nil
 }
 
-// opener finds the dialect of a URL by its scheme.
-func opener(url string) (func(context.Context, string, dialect.OpenConfig) (*dialect.Opened, error), error) {
+// engine is what can be done with the URLs of a kind of database.
+type engine struct {
+	open   func(context.Context, string, dialect.OpenConfig) (*dialect.Opened, error)
+	client func(string) (*dialect.Client, error)
+}
+
+// engineOf finds the dialect of a URL by its scheme.
+func engineOf(url string) (engine, error) {
 	scheme, _, found := strings.Cut(url, ":")
 	switch strings.ToLower(scheme) {
 	case "postgres", "postgresql":
-		return postgres.Open, nil
+		return engine{postgres.Open, postgres.Client}, nil
 	case "mysql", "mariadb":
-		return mysql.Open, nil
+		return engine{mysql.Open, mysql.Client}, nil
 	case "sqlite", "sqlite3", "file":
-		return sqlite.Open, nil
+		return engine{sqlite.Open, sqlite.Client}, nil
 	}
 	if !found || strings.ContainsAny(scheme, "/@ ") { // not a scheme, and perhaps a secret
-		return nil, &dialect.BadURLError{Reason: "the URL has no scheme: " + knownSchemes}
+		return engine{}, &dialect.BadURLError{Reason: "the URL has no scheme: " + knownSchemes}
 	}
-	return nil, &dialect.BadURLError{Reason: fmt.Sprintf("unknown scheme %q: %s", scheme, knownSchemes)}
+	return engine{}, &dialect.BadURLError{Reason: fmt.Sprintf("unknown scheme %q: %s", scheme, knownSchemes)}
 }
 
 const knownSchemes = "use postgres://, mysql://, mariadb:// or sqlite:"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests start, on Debian and Ubuntu: PostgreSQL and MariaDB, with their clients, and the shells zsh and fish.
+# Installs what the tests start, on Debian and Ubuntu: PostgreSQL and MariaDB, with their clients, the client of SQLite, and the shells zsh and fish.
 # It does nothing when they are there. The tests run private servers of their own; no server of the system is started.
 set -eu
 
@@ -19,8 +19,8 @@ done
 for program in mariadbd mariadb-install-db mariadb mariadb-dump; do
 	have "$program" || { packages="$packages mariadb-server mariadb-client"; break; }
 done
-# The shells whose completion is tested.
-for program in zsh fish; do
+# The client of SQLite, and the shells whose completion is tested.
+for program in sqlite3 zsh fish; do
 	have "$program" || packages="$packages $program"
 done
 [ -n "$packages" ] || exit 0

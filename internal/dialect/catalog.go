@@ -15,7 +15,7 @@ type Queryer interface {
 // Catalog reads a database's description of itself.
 type Catalog interface {
 	// Tables lists the tables that an unqualified or qualified name can mean, as the user would write them
-	// (the schema is left out where the search path finds the table), sorted.
+	// (the schema is left out where the search path finds the table, and a table's name with a dot in it is quoted), sorted.
 	Tables(ctx context.Context, q Queryer) ([]string, error)
 	// Table describes one table. name is as the user wrote it: "t" or "schema.t", optionally quoted; an
 	// unquoted name means what it means in a statement (PostgreSQL folds it to lower case) and, where no such

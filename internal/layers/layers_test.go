@@ -28,6 +28,7 @@ var allowed = map[string][]string{
 	"internal/mapping":           {"internal/suggest"},
 	"internal/model":             {"internal/dialect"},
 	"internal/person":            {},
+	"internal/scaffold":          {},
 	"internal/pgbinary":          {},
 	"internal/cell":              {"internal/pgbinary"},
 	"internal/datafile":          {"internal/dialect"},
@@ -55,7 +56,7 @@ var allowed = map[string][]string{
 	"":                 {"db", "internal/suggest", "internal/term"},
 	"command": {
 		"", "batch", "db", "internal/datafile", "internal/dialect", "internal/keyset", "internal/model", "internal/person", "internal/rowfile", "internal/rowimage", "internal/rowload", "internal/runstore",
-		"internal/sqltext", "internal/suggest", "internal/term", "internal/transfer",
+		"internal/scaffold", "internal/sqltext", "internal/suggest", "internal/term", "internal/transfer",
 	},
 	"drovertest":      {"", "batch", "db", "internal/dialect", "internal/keyset"},
 	"cmd/drover":      {"", "command"},

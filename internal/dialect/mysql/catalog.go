@@ -12,8 +12,9 @@ import (
 
 // Tables implements [dialect.Catalog].
 func (Dialect) Tables(ctx context.Context, q dialect.Queryer) ([]string, error) {
-	const query = `
-SELECT CASE WHEN TABLE_SCHEMA = DATABASE() THEN TABLE_NAME ELSE CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) END AS name
+	const query = "" +
+		"SELECT CONCAT(CASE WHEN TABLE_SCHEMA = DATABASE() THEN '' ELSE CONCAT(TABLE_SCHEMA, '.') END,\n" +
+		"  CASE WHEN TABLE_NAME LIKE '%.%' THEN CONCAT('`', REPLACE(TABLE_NAME, '`', '``'), '`') ELSE TABLE_NAME END) AS name" + `
 FROM information_schema.TABLES
 WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')
   AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')

@@ -18,20 +18,9 @@ import (
 // interpolated by the driver (one round trip a statement), and READ COMMITTED is the level where none is configured,
 // as in Django: MySQL's own default takes gap locks.
 func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.Opened, error) {
-	given, err := dialect.ServerURL(rawURL)
+	given, mc, err := parse(rawURL)
 	if err != nil {
 		return nil, err
-	}
-	u, err := dburl.Parse(rawURL)
-	if err != nil {
-		return nil, badURL(given, err)
-	}
-	mc, err := mysql.ParseDSN(u.DSN)
-	if err != nil {
-		return nil, badURL(given, err)
-	}
-	if !given.Query().Has("sql_mode") {
-		delete(mc.Params, "sql_mode") // dburl's default is "ansi", which ends strict mode: values would be cut to fit
 	}
 	mc.ClientFoundRows = true
 	mc.ParseTime = true
@@ -66,6 +55,26 @@ func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.
 		return nil, errors.Join(connectError(address, mc.Passwd, err), pool.Close())
 	}
 	return &dialect.Opened{Dialect: Dialect{}, Pool: pool, Address: address, Close: pool.Close}, nil
+}
+
+// parse reads a URL as the driver does.
+func parse(rawURL string) (*url.URL, *mysql.Config, error) {
+	given, err := dialect.ServerURL(rawURL)
+	if err != nil {
+		return nil, nil, err
+	}
+	u, err := dburl.Parse(rawURL)
+	if err != nil {
+		return nil, nil, badURL(given, err)
+	}
+	mc, err := mysql.ParseDSN(u.DSN)
+	if err != nil {
+		return nil, nil, badURL(given, err)
+	}
+	if !given.Query().Has("sql_mode") {
+		delete(mc.Params, "sql_mode") // dburl's default is "ansi", which ends strict mode: values would be cut to fit
+	}
+	return given, mc, nil
 }
 
 func badURL(given *url.URL, err error) error {

@@ -13,7 +13,8 @@ import (
 // Tables implements [dialect.Catalog].
 func (Dialect) Tables(ctx context.Context, q dialect.Queryer) ([]string, error) {
 	const query = `
-SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname::text ELSE n.nspname || '.' || c.relname END AS name
+SELECT CASE WHEN pg_table_is_visible(c.oid) THEN '' ELSE n.nspname || '.' END ||
+  CASE WHEN c.relname LIKE '%.%' THEN quote_ident(c.relname) ELSE c.relname END AS name
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')

@@ -13,7 +13,8 @@ import (
 // Tables implements [dialect.Catalog].
 func (Dialect) Tables(ctx context.Context, q dialect.Queryer) ([]string, error) {
 	const query = `
-SELECT CASE WHEN schema IN ('main', 'temp') THEN name ELSE schema || '.' || name END AS n
+SELECT CASE WHEN schema IN ('main', 'temp') THEN '' ELSE schema || '.' END ||
+  CASE WHEN name LIKE '%.%' THEN '"' || replace(name, '"', '""') || '"' ELSE name END AS n
 FROM pragma_table_list
 WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'
 ORDER BY n`

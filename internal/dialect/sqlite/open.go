@@ -169,13 +169,17 @@ func lockMode(params url.Values) (string, error) {
 	}
 }
 
-func newConnector(path string, params url.Values) (driver.Connector, error) {
-	// A file: URI, so that SQLite reads its own parameters too; the path is escaped as the URI rules want it.
-	uri := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + params.Encode()
+// uri names the file so that SQLite reads its own parameters too; the path is escaped as the URI rules want it.
+func uri(path string, params url.Values) string {
+	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + params.Encode()
 	if strings.HasPrefix(path, "/") { // an empty authority, so that a second slash is not taken for the beginning of one
-		uri = "file://" + strings.TrimPrefix(uri, "file:")
+		name = "file://" + strings.TrimPrefix(name, "file:")
 	}
-	connector, err := sqlite.NewConnector(uri)
+	return name
+}
+
+func newConnector(path string, params url.Values) (driver.Connector, error) {
+	connector, err := sqlite.NewConnector(uri(path, params))
 	if err != nil {
 		return nil, &dialect.BadURLError{Reason: dialect.OneLine(err.Error())}
 	}

@@ -134,7 +134,7 @@ func (inv *invocation) ask(ctx context.Context, prompt string) (string, error) {
 	defer stop.prompting()()
 	defer stop.then(ctx, func() { cancel(errStopAtPrompt) })()
 
-	_, _ = io.WriteString(inv.screen.Err(), term.Heading.Paint(prompt, inv.colourErr))
+	_, _ = io.WriteString(inv.screen.Err(), term.Heading.Paint(inv.fitted(prompt, inv.env.StderrTTY), inv.colourErr))
 	answer, err := inv.input.ReadLine(ctx)
 	if err == nil {
 		inv.screen.Answered()

@@ -248,7 +248,7 @@ func (p *Progress) render(last bool) {
 }
 
 func (p *Progress) plain(line string) {
-	p.inv.printErr(p.inv.now().Local().Format(time.TimeOnly) + " " + line)
+	p.inv.errLine(term.Plain, p.inv.now().Local().Format(time.TimeOnly)+" "+line)
 }
 
 // status is the line that SIGUSR1 prints, in every mode.

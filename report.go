@@ -32,7 +32,7 @@ func (inv *invocation) report(err error) {
 		if inv.std.traceback {
 			e.Chain = chain(err)
 		}
-		inv.errLine(term.Plain, inv.document(e))
+		inv.printErr(inv.document(e))
 		return
 	}
 	if _, several := errors.AsType[*DatabasesError](err); several {
@@ -57,6 +57,8 @@ func (inv *invocation) report(err error) {
 		}
 	case errors.As(err, &command) && command.Code == ExitDeclined:
 		inv.errLine(term.Warning, command.Message)
+	case errors.As(err, &command) && command.work:
+		inv.errLine(term.Notice, oneLine(command.Message))
 	default:
 		inv.errLine(term.Failure, "Error: "+oneLine(err.Error()))
 		if unexpected(err) && !inv.std.traceback {
@@ -73,10 +75,6 @@ func (inv *invocation) report(err error) {
 	if inv.std.traceback {
 		inv.traceback(err)
 	}
-}
-
-func (inv *invocation) errLine(style term.Style, text string) {
-	inv.printErr(style.Paint(text, inv.colourErr))
 }
 
 // unexpected reports whether nobody meant err for the user: it has no exit code of its own.

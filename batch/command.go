@@ -82,9 +82,7 @@ func (s *Screen) preview(p *Plan) error {
 		c.JSON(s.PlanDocument(p))
 		return p.Refusal
 	}
-	if _, err := fmt.Fprintln(c.Out(), s.PlanText(p)); err != nil {
-		return fmt.Errorf("print the plan: %w", err)
-	}
+	c.Block(s.PlanText(p))
 	switch {
 	case p.Refusal != nil:
 		return p.Refusal
@@ -140,7 +138,7 @@ func (s *Screen) PlanText(p *Plan) string {
 	}
 	b.WriteString("\n\n")
 	line := func(label, format string, args ...any) {
-		fmt.Fprintf(&b, "  %-10s %s\n", label, fmt.Sprintf(format, args...))
+		b.WriteString(term.Field(label, fmt.Sprintf(format, args...)) + "\n")
 	}
 	line("Database", "%s   %s", c.DB().Alias(), c.DB().Address())
 	line("Source", "%s", p.Source)
@@ -230,9 +228,7 @@ func (s *Screen) Rehearsed(h *Rehearsal) error {
 	for _, note := range append(h.Preview.Notes, hookNotes(h.Preview.Hooks)...) {
 		b.WriteString("  Note: " + note + "\n")
 	}
-	if _, err := fmt.Fprint(c.Out(), b.String()); err != nil {
-		return fmt.Errorf("print the rehearsal: %w", err)
-	}
+	c.Block(b.String())
 	for _, err := range h.Failures {
 		c.Error("%v", err)
 	}

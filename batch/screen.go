@@ -331,7 +331,7 @@ func (s *Screen) Summary(res *Result, done string, details ...Detail) string {
 	}
 	fmt.Fprintf(&b, "OK  %s   run %s   finished in %s%s\n", what, Short(res.RunID), drover.Duration(res.Elapsed), attempts)
 	line := func(label, format string, args ...any) {
-		fmt.Fprintf(&b, "  %-10s %s\n", label, fmt.Sprintf(format, args...))
+		b.WriteString(term.Field(label, fmt.Sprintf(format, args...)) + "\n")
 	}
 	line(s.verb.Past, "%s%s", term.Counted(res.Done, "row"), done)
 	for _, d := range details {

@@ -307,9 +307,7 @@ func (j *copying) show(plan *batch.Plan) error {
 	case c.JSONOutput():
 		c.JSON(j.screen.PlanDocument(plan))
 	case c.DryRun():
-		if _, err := fmt.Fprintln(c.Out(), j.screen.PlanText(plan)); err != nil {
-			return fmt.Errorf("print the plan: %w", err)
-		}
+		c.Block(j.screen.PlanText(plan))
 	default:
 		c.Detail(1, "%s\n", j.screen.PlanText(plan))
 	}

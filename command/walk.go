@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -151,9 +150,7 @@ func (w *walk) preview(plan *walkPlan) error {
 		c.JSON(w.document(plan))
 		return w.refused(plan)
 	}
-	if _, err := fmt.Fprintln(c.Out(), w.block(plan)); err != nil {
-		return fmt.Errorf("print the plan: %w", err)
-	}
+	c.Block(w.block(plan) + "\n")
 	if err := w.refused(plan); err != nil {
 		return err
 	}

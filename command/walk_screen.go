@@ -31,13 +31,13 @@ func (w *walk) block(plan *walkPlan) string {
 		line(&b, "Workers", "%d", plan.run.Workers)
 	}
 	w.lines(&b, plan)
-	line(&b, "SQL", "%s", plan.sql)
+	line(&b, term.SQL, "%s", plan.sql)
 	return b.String()
 }
 
 // line writes one line of a block. Of several lines of a kind all but the first have no label.
 func line(b *strings.Builder, label, format string, args ...any) {
-	fmt.Fprintf(b, "  %-10s %s\n", label, fmt.Sprintf(format, args...))
+	b.WriteString(term.Field(label, fmt.Sprintf(format, args...)) + "\n")
 }
 
 // runLines say which of the matching rows are worked on, where these are not all of them.

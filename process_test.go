@@ -5,17 +5,15 @@ package drover_test
 import (
 	"bufio"
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 
-	"github.com/creack/pty"
-
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/internal/testdb"
+	"github.com/drover-dev/drover/internal/testscreen"
 )
 
 // process is a running program of its own.
@@ -200,37 +198,19 @@ func TestConformance_113_ReaderGoesAway(t *testing.T) {
 	}
 }
 
-// onTerminal runs a program on a terminal of its own and returns what appears there, with a function that types.
-func onTerminal(t *testing.T, url string, args ...string) (screen *output, typed io.Writer, wait func() int) {
+// onTerminal runs a program on a terminal of its own.
+func onTerminal(t *testing.T, url string, args ...string) *testscreen.Terminal {
 	t.Helper()
-	cmd := command(t, url, args...)
-	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 90})
-	if err != nil {
-		t.Fatal(err)
-	}
-	screen = newOutput()
-	copied := make(chan struct{})
-	go func() {
-		defer close(copied)
-		_, _ = io.Copy(screen, terminal) // ends with an I/O error when the program does
-	}()
-	return screen, terminal, func() int {
-		_ = cmd.Wait() // the exit code tells
-		<-copied
-		_ = terminal.Close()
-		return cmd.ProcessState.ExitCode()
-	}
+	return testscreen.Start(t, command(t, url, args...), 90)
 }
 
 func TestTerminal_ConfirmAnswered(t *testing.T) {
 	d := testdb.Fresh(t, "sqlite")
 	count := batches(t, d)
-	screen, typed, wait := onTerminal(t, d.URL, "purge")
-	screen.waitFor(t, "press Ctrl-C: ")
-	if _, err := io.WriteString(typed, "yes\n"); err != nil {
-		t.Fatal(err)
-	}
-	if code := wait(); code != 0 || count() != 1 {
+	screen := onTerminal(t, d.URL, "purge")
+	screen.WaitFor(t, "press Ctrl-C: ")
+	screen.Type(t, "yes\n")
+	if code := screen.Wait(); code != 0 || count() != 1 {
 		t.Errorf("code %d, %d rows:\n%s", code, count(), screen)
 	}
 }
@@ -246,12 +226,10 @@ func TestTerminal_InterruptAtThePrompt(t *testing.T) {
 		{"\x03", 130, "STOPPED  by SIGINT: nothing was changed\r\n"},
 		{"\x04", drover.ExitDeclined, "Cancelled. Nothing was changed.\r\n"},
 	} {
-		screen, typed, wait := onTerminal(t, d.URL, "purge")
-		screen.waitFor(t, "press Ctrl-C: ")
-		if _, err := io.WriteString(typed, tt.key); err != nil {
-			t.Fatal(err)
-		}
-		code := wait()
+		screen := onTerminal(t, d.URL, "purge")
+		screen.WaitFor(t, "press Ctrl-C: ")
+		screen.Type(t, tt.key)
+		code := screen.Wait()
 		if code != tt.code || !strings.HasSuffix(screen.String(), "\r\n"+tt.last) || count() != 0 {
 			t.Errorf("%q: code %d, %d rows:\n%q", tt.key, code, count(), screen)
 		}
@@ -261,13 +239,11 @@ func TestTerminal_InterruptAtThePrompt(t *testing.T) {
 func TestTerminal_SoftStopLeavesItClean(t *testing.T) {
 	d := testdb.Fresh(t, "sqlite")
 	batches(t, d)
-	screen, typed, wait := onTerminal(t, d.URL, "polite")
-	screen.waitFor(t, "ready")
-	if _, err := io.WriteString(typed, "\x03"); err != nil {
-		t.Fatal(err)
-	}
-	code := wait()
-	rows := newVirtualScreen(90).feed(screen.String())
+	screen := onTerminal(t, d.URL, "polite")
+	screen.WaitFor(t, "ready")
+	screen.Type(t, "\x03")
+	code := screen.Wait()
+	rows := screen.Rows()
 	want := []string{
 		"ready",
 		"Stopping: finishing batch 88 (after at most 30s). Press Ctrl-C again to stop now.",
@@ -287,9 +263,9 @@ func TestTerminal_SoftStopLeavesItClean(t *testing.T) {
 }
 
 func TestTerminal_LinesAboveTheBlock(t *testing.T) {
-	screen, _, wait := onTerminal(t, "", "bar")
-	code := wait()
-	rows := newVirtualScreen(90).feed(screen.String())
+	screen := onTerminal(t, "", "bar")
+	code := screen.Wait()
+	rows := screen.Rows()
 	want := []string{
 		"batch 1 is done", "batch 2 is done", "batch 3 is done", "batch 4 is done",
 		"purge events  [####################################]  100.0 %   4 / 4 rows",

@@ -243,7 +243,7 @@ func TestTerminal_SoftStopLeavesItClean(t *testing.T) {
 	screen.WaitFor(t, "ready")
 	screen.Type(t, "\x03")
 	code := screen.Wait()
-	rows := screen.Rows()
+	rows := screen.Rows(nil)
 	want := []string{
 		"ready",
 		"Stopping: finishing batch 88 (after at most 30s). Press Ctrl-C again to stop now.",
@@ -265,7 +265,7 @@ func TestTerminal_SoftStopLeavesItClean(t *testing.T) {
 func TestTerminal_LinesAboveTheBlock(t *testing.T) {
 	screen := onTerminal(t, "", "bar")
 	code := screen.Wait()
-	rows := screen.Rows()
+	rows := screen.Rows(nil)
 	want := []string{
 		"batch 1 is done", "batch 2 is done", "batch 3 is done", "batch 4 is done",
 		"purge events  [####################################]  100.0 %   4 / 4 rows",

@@ -263,7 +263,7 @@ func (p *Progress) doing() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.batch == 0 {
-		return "the current batch"
+		return "the current step"
 	}
 	return "batch " + term.Count(p.batch)
 }

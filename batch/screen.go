@@ -163,7 +163,11 @@ func (s *Screen) batch(e Event) {
 	if s.progress == nil {
 		return
 	}
-	s.progress.Batch(e.Batch + 1)
+	next := e.Batch + 1
+	if e.Total >= 0 && e.Done >= e.Total { // there is none
+		next = e.Batch
+	}
+	s.progress.Batch(next)
 	s.progress.Set(e.Done - s.earlier)
 	s.progress.Note("batch %d: %d rows in %s", e.Batch, e.Rows, drover.Duration(e.Took))
 	if e.Reached != "" {

@@ -76,7 +76,7 @@ func numbers(s Snapshot) []string {
 	}
 	if s.Batch > 0 {
 		batch := "batch " + Count(s.Batch)
-		if s.Batches > 0 {
+		if s.Batch <= s.Batches { // there are more than planned when one was cut
 			batch += "/" + Count(s.Batches)
 		}
 		parts = append(parts, batch)

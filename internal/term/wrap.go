@@ -20,7 +20,7 @@ const SQL = "SQL"
 // lead is what a line begins with before its text: the time of day, "Error: ", "STOPPED  ".
 var lead = regexp.MustCompile(`^(?:\d\d:\d\d:\d\d |(?:[A-Z][A-Za-z]*:|[A-Z]{2,}) +)`)
 
-// Wrap breaks the lines of text that are wider than width columns, between two words, and goes on under the value: behind the label of a
+// Wrap breaks the lines of text that are wider than width columns, between two words, best where three spaces are, and goes on under the value: behind the label of a
 // [Field] or the lead of a message, else under the line's own indentation.
 //
 // What somebody may copy stays in one piece, and where it is wider than the terminal, the terminal breaks it, which does not copy the break: a
@@ -51,8 +51,15 @@ func wrapLine(line string, width int, program string) string {
 		} else {
 			rest = ""
 		}
-		wide := ansi.StringWidth(word)
-		if !fresh && word != "" && column+len(space)+wide > width {
+		wide, together := ansi.StringWidth(word), 0
+		if len(space) >= len(gap) { // the numbers between two gaps stay together where they can
+			group, _, _ := strings.Cut(word+rest, gap)
+			together = ansi.StringWidth(group)
+		}
+		if together <= wide || hang+together > width {
+			together = wide
+		}
+		if !fresh && word != "" && column+len(space)+together > width {
 			space = "\n" + strings.Repeat(" ", hang)
 			column = -1 // the newline takes no column
 		}

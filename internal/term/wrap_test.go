@@ -17,6 +17,7 @@ func TestWrap(t *testing.T) {
 		{"stopped", "STOPPED  by SIGINT: 10 rows deleted in 2 batches", "STOPPED  by SIGINT: 10 rows\n         deleted in 2 batches"},
 		{"time", "12:04:16 purge events: 41.6 %  4,160/10,000", "12:04:16 purge events: 41.6 %\n         4,160/10,000"},
 		{"field", "  Match      10 rows (counted in 1s)   5.1 %   id 1 .. 9", "  Match      10 rows (counted\n             in 1s)   5.1 %\n             id 1 .. 9"},
+		{"numbers stay together", "  Batches    1 ok   size 10   p95 0.1s", "  Batches    1 ok   size 10\n             p95 0.1s"},
 		{"full label", "  Older than 90 days by the clock", "  Older than 90 days by the\n             clock"},
 		{"no label", "             event_tags 401,100 rows (CASCADE)", "             event_tags\n             401,100 rows\n             (CASCADE)"},
 		{"indented", "       of the second advice that is long", "       of the second advice\n       that is long"},

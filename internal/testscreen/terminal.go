@@ -120,11 +120,15 @@ func (term *Terminal) Wait() int {
 	return term.cmd.ProcessState.ExitCode()
 }
 
-// Rows is what stands on the screen now, the terminal's changes of size counted in; the last row is where the cursor is.
-func (term *Terminal) Rows() []string {
+// Rows is what stands on the screen now, the terminal's changes of size counted in; the last row is where the cursor is. mask, where it is not
+// nil, replaces what differs from run to run, by texts of as many bytes.
+func (term *Terminal) Rows(mask func(string) string) []string {
 	term.mu.Lock()
 	defer term.mu.Unlock()
 	v, at, text := New(term.width), 0, term.buf.String()
+	if mask != nil {
+		text = mask(text)
+	}
 	for _, r := range term.resized {
 		v.Feed(text[at:r.at])
 		v.Resize(r.width)

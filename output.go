@@ -94,17 +94,30 @@ func (c *Call) Error(format string, args ...any) {
 // JSON prints one document on one line of stdout, whether --json was given or not. A command that has a document calls it
 // when [Call.JSONOutput] is true, in place of its lines.
 //
-// Where the command runs for several databases, a document that does not name its database gets "database":{"alias":…}.
+// Where the command runs for several databases, a document that does not name its database gets "database":{"alias":…}; behind
+// [Call.SetRun] one that does not name its run gets "run_id".
 func (c *Call) JSON(document any) {
-	line := term.MarshalLine(document)
+	line := c.inv.document(document)
 	if c.inv.only != "" {
-		line = c.inv.tagged(line)
 		var told struct{ Type, Message string }
 		if json.Unmarshal([]byte(line), &told) == nil && told.Type != "line" && told.Message != "" {
 			c.inv.tell(told.Message)
 		}
 	}
 	c.print(c.inv.out, line+"\n")
+}
+
+// SetRun says that a run has begun which what is printed from now on is about: with --json each line has its "run_id".
+func (c *Call) SetRun(id string) {
+	c.inv.mu.Lock()
+	defer c.inv.mu.Unlock()
+	c.inv.runID = id
+}
+
+func (inv *invocation) currentRun() string {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	return inv.runID
 }
 
 // Count writes a number as drover does on screen: 318,240.

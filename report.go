@@ -13,6 +13,7 @@ import (
 // exitError is the last line of stderr after a failure with --json. Its fields are a contract.
 type exitError struct {
 	Type    string   `json:"type"`
+	Time    string   `json:"time"`
 	Code    int      `json:"code"`
 	Message string   `json:"message"`
 	Hint    string   `json:"hint"`
@@ -28,7 +29,7 @@ func (inv *invocation) report(err error) {
 	inv.screen.FreshLine()
 	hints := hintsOf(err)
 	if inv.std.json {
-		e := exitError{Type: "exit_error", Code: ExitCode(err), Message: oneLine(err.Error()), Hint: strings.Join(hints, "\n")}
+		e := exitError{Type: "exit_error", Time: term.Timestamp(inv.now()), Code: ExitCode(err), Message: oneLine(err.Error()), Hint: strings.Join(hints, "\n")}
 		if inv.std.traceback {
 			e.Chain = chain(err)
 		}

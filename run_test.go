@@ -139,7 +139,7 @@ func TestRun_JSONErrorIsTheLastLine(t *testing.T) {
 	got := shell(t, app, drover.Env{}, "fail", "--json")
 	errs := lines(got.stderr)
 	want := `{"type":"exit_error","code":6,"message":"too many rows","hint":"raise --limit\nor use --all"}`
-	if got.code != 6 || got.stdout != "" || errs[len(errs)-1] != want || !strings.Contains(errs[0], `"type":"warning"`) {
+	if got.code != 6 || got.stdout != "" || untimed(errs[len(errs)-1]) != want || !strings.Contains(errs[0], `"type":"warning"`) {
 		t.Errorf("got %+v", got)
 	}
 	got = shell(t, app, drover.Env{}, "--json", "nosuch")

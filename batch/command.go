@@ -110,7 +110,9 @@ func (s *Screen) nothing(p *Plan) {
 	c := s.call
 	text := fmt.Sprintf("Nothing to %s: no rows of %s match.", s.verb.Base, p.Source)
 	if c.JSONOutput() {
-		c.JSON(summaryEvent{Type: "summary", Time: stamp(c.Now()), Command: c.CommandName(), Database: s.database(), Status: "succeeded", Message: text})
+		summary := s.SummaryDocument(&Result{Size: p.Size}, nil)
+		summary.Message = text
+		c.JSON(summary)
 		return
 	}
 	c.Success("%s", text)

@@ -54,6 +54,8 @@ func (s *Screen) Begin(p *Plan) { s.planned = p }
 // Observe shows an event.
 func (s *Screen) Observe(e Event) {
 	switch e.Type {
+	case EventStarted, EventResumed:
+		s.call.SetRun(e.RunID)
 	case EventRetry:
 		s.retries++
 		s.fact("retries", drover.Count(s.retries))
@@ -210,7 +212,7 @@ func (s *Screen) Finish(ctx context.Context, res *Result, err error) error {
 	c := s.call
 	if c.JSONOutput() {
 		if res != nil {
-			c.JSON(s.summaryDocument(res, err))
+			c.JSON(s.SummaryDocument(res, err))
 		}
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/internal/testdb"
@@ -272,5 +273,58 @@ func TestTerminal_LinesAboveTheBlock(t *testing.T) {
 	}
 	if code != 0 || len(rows) != 7 || strings.Join(rows[:5], "\n") != strings.Join(want, "\n") || rows[6] != "" {
 		t.Errorf("code %d:\n%s\nraw: %q", code, strings.Join(rows, "\n"), screen)
+	}
+}
+
+// TestTerminal_Resize makes the terminal narrower and wider under a live block: none of it is left over, and it fits again.
+func TestTerminal_Resize(t *testing.T) {
+	screen := testscreen.Start(t, command(t, "", "working"), 100)
+	const erase = "\x1b[J" // each frame begins with it
+	frames := func(n int) { screen.WaitForTimes(t, erase, strings.Count(screen.String(), erase)+n) }
+	screen.WaitFor(t, "ready")
+	for _, width := range []int{60, 40, 200} {
+		frames(1)
+		screen.Resize(t, width)
+		frames(2) // the first one may have been drawn before
+		for _, row := range screen.Rows(nil) {
+			if utf8.RuneCountInString(row) > width || strings.HasSuffix(row, testscreen.Continued) {
+				t.Errorf("%d columns: %q", width, row)
+			}
+		}
+	}
+	screen.Type(t, "\x03")
+	if code := screen.Wait(); code != 130 {
+		t.Errorf("exit code %d", code)
+	}
+	rows := screen.Rows(nil)
+	if text := strings.Join(rows, "\n"); rows[0] != "ready" || strings.Count(text, "purge a_table") != 1 || strings.Count(text, "batch 87/319") != 1 || len(rows) != 6 {
+		t.Errorf("something is left over, or lost:\n%s\nraw: %q", text, screen)
+	}
+}
+
+// TestTerminal_Suspend presses Ctrl-Z as in a shell: the block stays whole above what the shell writes, and a new one is below that when the
+// program is continued.
+func TestTerminal_Suspend(t *testing.T) {
+	cmd := command(t, "", "working")
+	shell := exec.CommandContext(t.Context(), "/bin/sh", "-c", `set -m; "$0" working; sleep 1; echo "the shell is here"; read line; fg >/dev/null`, cmd.Path)
+	shell.Env = cmd.Env
+	screen := testscreen.Start(t, shell, 90)
+	screen.WaitFor(t, "batch 86")
+	screen.Type(t, "\x1a")
+	screen.WaitFor(t, "the shell is here")
+	stopped := strings.Join(screen.Rows(nil), "\n")
+	if !strings.HasPrefix(stopped, "ready\n") || strings.Count(stopped, "rows/s") != 1 || !strings.Contains(stopped, "batch 86: 1,000 rows in 0.44s\n") {
+		t.Errorf("the screen of the shell:\n%s", stopped)
+	}
+	before := strings.Count(screen.String(), "rows/s")
+	screen.Type(t, "\n")
+	screen.WaitForTimes(t, "rows/s", before+3)
+	screen.Type(t, "\x03")
+	if code := screen.Wait(); code != 130 {
+		t.Errorf("exit code %d", code)
+	}
+	text := strings.Join(screen.Rows(nil), "\n")
+	if !strings.HasPrefix(text, strings.TrimRight(stopped, "\n")) || strings.Count(text, "rows/s") != 2 || !strings.Contains(text, "STOPPED  by SIGINT: 86,240 rows deleted") {
+		t.Errorf("screen:\n%s\nraw: %q", text, screen)
 	}
 }

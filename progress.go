@@ -111,10 +111,17 @@ func (p *Progress) tick() {
 	every := map[progressKind]time.Duration{progressLive: liveEvery, progressPlain: plainEvery, progressJSON: jsonEvery}[p.kind]
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
+	last := time.Now()
 	for {
 		select {
 		case <-ticker.C:
-			p.show()
+			// After a while without a tick the process may have been stopped: its SIGCONT is answered before the block is drawn over what
+			// another program has written.
+			gap := time.Since(last)
+			last = last.Add(gap)
+			if p.kind != progressLive || gap < 5*every {
+				p.show()
+			}
 		case <-p.quit:
 			return
 		}

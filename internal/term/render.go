@@ -21,15 +21,18 @@ func Block(s Snapshot, width int, colour bool) []string {
 	head, rest := s.Label, numbers(s)
 	if s.Total > 0 {
 		last := s // its numbers are the widest: the bar keeps its width while they grow
-		last.Done, last.Batch = s.Total, s.Batches
-		cells := width - 1 - ansi.StringWidth(s.Label+"  []  "+strings.Join(numbers(last), gap))
-		if cells < minBar { // the numbers go below it
-			cells = width - 1 - ansi.StringWidth(s.Label+"  []  "+numbers(last)[0])
-		} else {
-			rest = []string{strings.Join(rest, gap)}
+		last.Done, last.Batch = s.Total, max(s.Batch, s.Batches)
+		beside := len(rest)
+		room := func() int {
+			return width - 1 - ansi.StringWidth(s.Label+"  []  "+strings.Join(numbers(last)[:beside], gap))
 		}
-		head = fmt.Sprintf("%s  [%s]  %s", s.Label, bar(s, min(max(cells, minBar), maxBar), colour), rest[0])
-		rest = rest[1:]
+		if room() < minBar { // only the share is beside the bar, the numbers go below it
+			beside = 1
+		}
+		if cells := room(); cells >= minBar {
+			head = fmt.Sprintf("%s  [%s]  %s", s.Label, bar(s, min(cells, maxBar), colour), strings.Join(rest[:beside], gap))
+			rest = rest[beside:]
+		}
 	} else if whole := strings.Join(append([]string{head}, rest...), gap); ansi.StringWidth(whole) < width {
 		head, rest = whole, nil
 	}

@@ -40,7 +40,7 @@ func TestWrap(t *testing.T) {
 func TestWrap_LosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringMatching(`(Error: |  Match      |    )?([a-z]{1,9} {1,3}){0,12}`).Draw(t, "text")
-		width := rapid.IntRange(20, 80).Draw(t, "width")
+		width := rapid.IntRange(24, 80).Draw(t, "width")
 		got := Wrap(text, width, "drover")
 		if diff := cmp.Diff(strings.Fields(text), strings.Fields(got)); diff != "" {
 			t.Fatalf("-text +wrapped:\n%s", diff)

@@ -109,7 +109,7 @@ func (c *Call) Confirm(ctx context.Context, f Facts) error {
 	defer inv.screen.Release()
 	inv.say("confirm", term.Warning, f.sentence(c))
 	for _, prompt := range []string{first, again} {
-		answer, err := inv.ask(ctx, prompt)
+		answer, err := inv.ask(ctx, prompt, word)
 		switch {
 		case errors.Is(err, io.EOF):
 			return declined()
@@ -126,14 +126,15 @@ func (c *Call) Confirm(ctx context.Context, f Facts) error {
 
 func declined() error { return Exit(ExitDeclined, "Cancelled. Nothing was changed.") }
 
-// ask prints a prompt and reads its answer. A stop signal ends it at once: there is no batch to finish.
-func (inv *invocation) ask(ctx context.Context, prompt string) (string, error) {
+// ask prints a prompt, with room for a word to type, and reads its answer. A stop signal ends it at once: there is no batch to finish.
+func (inv *invocation) ask(ctx context.Context, prompt, word string) (string, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := inv.scope.stop
 	defer stop.prompting()()
 	defer stop.then(ctx, func() { cancel(errStopAtPrompt) })()
 
+	prompt = strings.TrimSuffix(inv.fitted(prompt+word, inv.env.StderrTTY), word)
 	_, _ = io.WriteString(inv.screen.Err(), term.Heading.Paint(prompt, inv.colourErr))
 	answer, err := inv.input.ReadLine(ctx)
 	if err == nil {

@@ -335,17 +335,31 @@ func statusWord(status string) (string, term.Style) {
 // document writes a document on one line. In the run for one of several databases it says which, unless it does so by itself.
 func (inv *invocation) document(v any) string { return inv.tagged(term.MarshalLine(v)) }
 
-// tagged adds the database to a document that lacks it.
+// tagged adds to a document what it is about and does not say: the database, where there are several, and the run, where there is one.
 func (inv *invocation) tagged(line string) string {
+	run := inv.currentRun()
 	var fields map[string]json.RawMessage
-	if inv.only == "" || json.Unmarshal([]byte(line), &fields) != nil || fields["database"] != nil {
+	if inv.only == "" && run == "" || json.Unmarshal([]byte(line), &fields) != nil {
 		return line
 	}
-	database := `"database":` + term.MarshalLine(map[string]string{"alias": inv.only}) + "}"
-	if len(fields) > 0 {
-		database = "," + database
+	add := func(name string, value any) {
+		if fields[name] != nil {
+			return
+		}
+		separator := ","
+		if len(fields) == 0 {
+			separator = ""
+		}
+		fields[name] = json.RawMessage("true")
+		line = strings.TrimSuffix(line, "}") + separator + `"` + name + `":` + term.MarshalLine(value) + "}"
 	}
-	return strings.TrimSuffix(line, "}") + database
+	if inv.only != "" {
+		add("database", map[string]string{"alias": inv.only})
+	}
+	if run != "" {
+		add("run_id", run)
+	}
+	return line
 }
 
 // tell notes a sentence in which the command says what it did, for the summary of several runs.

@@ -55,7 +55,7 @@ func TestDocs_JSONFields(t *testing.T) {
 		{"rehearsal", "batch/json.go", "rehearsalDocument"},
 		{"Events of a run", "batch/json.go", "runEvent"},
 		{"progress", "internal/term/render.go", "event"},
-		{"summary", "batch/json.go", "summaryEvent"},
+		{"summary", "batch/json.go", "Summary"},
 		{"summary of purge and backfill", "command/walk_json.go", "summaryDocument"},
 		{"dry_run", "dryrun.go", "dryRunDocument"},
 		{"run", "command/runs_json.go", "runDocument"},

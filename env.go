@@ -48,11 +48,12 @@ func ProcessEnv() Env {
 		StdoutTTY: term.IsTerminal(int(os.Stdout.Fd())),
 		StderrTTY: term.IsTerminal(int(os.Stderr.Fd())),
 		Width: func() int {
-			width, _, err := term.GetSize(int(os.Stderr.Fd()))
-			if err != nil {
-				return 0
+			for _, stream := range []*os.File{os.Stderr, os.Stdout} {
+				if width, _, err := term.GetSize(int(stream.Fd())); err == nil {
+					return width
+				}
 			}
-			return width
+			return 0
 		},
 		Signals:  signals,
 		LookPath: processLookPath,

@@ -72,7 +72,7 @@ func (inv *invocation) printHelp(cc *cobra.Command) {
 	if cc.HasAvailableSubCommands() {
 		fmt.Fprintf(&b, "\n%s COMMAND --help shows a command's options.\n", cc.CommandPath())
 	}
-	_, _ = inv.out.Write([]byte(b.String())) // the writer keeps a failure
+	_, _ = inv.out.Write([]byte(inv.fitted(b.String(), inv.env.StdoutTTY))) // the writer keeps a failure
 	if cmd == nil || !cmd.NoDatabase {
 		if _, err := inv.config(); err != nil {
 			inv.warn("the configuration is broken, so commands that use a database will not run: " + oneLine(err.Error()))

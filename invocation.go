@@ -56,6 +56,7 @@ type invocation struct {
 
 	mu       sync.Mutex
 	progress *Progress
+	runID    string
 	inner    *invocation // of Call.Invoke, while it is under way
 	ended    *invocation // the last one of Call.Invoke, and what it has ended with
 	endedBy  error

@@ -162,7 +162,7 @@ func TestInvoke_NotWaitedFor(t *testing.T) {
 	got := shell(t, app, drover.Env{Signals: signals}, "outer")
 	close(release)
 	<-ended
-	if all := lines(got.stderr); got.code != 130 || all[len(all)-1] != `{"type":"exit_error","code":130,"message":"stopped by SIGINT: not waited for the rollback","hint":""}` {
+	if all := lines(untimed(got.stderr)); got.code != 130 || all[len(all)-1] != `{"type":"exit_error","code":130,"message":"stopped by SIGINT: not waited for the rollback","hint":""}` {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -201,7 +201,8 @@ func TestInvoke_Errors(t *testing.T) {
 		{"", "handled", ran{2, "", "Usage: manage handled [options]\nError: my own\n"}},
 		{"", "wrapped", ran{1, "", "Usage: manage fail [options]\nError: invalid value \"many\" for --size of \"manage fail\": must be an integer\n"}},
 	} {
-		if got := resume(t, app, drover.Env{}, tt.options, tt.words); got != tt.want {
+		got := resume(t, app, drover.Env{}, tt.options, tt.words)
+		if got.stderr = untimed(got.stderr); got != tt.want {
 			t.Errorf("%q %q:\ngot  %+v\nwant %+v", tt.options, tt.words, got, tt.want)
 		}
 	}

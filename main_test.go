@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -86,6 +87,11 @@ func appOf(cmds ...*drover.Command) *drover.App {
 // plain is a command that needs no database.
 func plain(name string, run func(ctx context.Context, c *drover.Call) error) *drover.Command {
 	return &drover.Command{Name: name, Short: "Do " + name, NoDatabase: true, Run: run}
+}
+
+// untimed takes the times out of JSON lines.
+func untimed(text string) string {
+	return regexp.MustCompile(`"time":"20[0-9T:.-]+Z",`).ReplaceAllString(text, "")
 }
 
 func lines(text string) []string {

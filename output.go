@@ -25,6 +25,16 @@ func (c *Call) Line(format string, args ...any) {
 	c.print(c.inv.out, text)
 }
 
+// Block prints a block of text as it is, a plan or a report, at every verbosity. On a terminal, lines that are too wide for it go on under their
+// values, but for commands and SQL, which are left whole; elsewhere nothing is changed.
+func (c *Call) Block(text string) {
+	if c.inv.std.json {
+		c.Line("%s", text)
+		return
+	}
+	c.print(c.inv.out, c.inv.fitted(strings.TrimSuffix(text, "\n"), c.inv.env.StdoutTTY)+"\n")
+}
+
 // Success prints, in green, what the command has done. In a dry run the sentence is turned: "Deleted 3 rows" becomes
 // "Would delete 3 rows" where its first word is one of the known [Verb] values, and is marked as a dry run's otherwise.
 // Verbosity 0 leaves it out.
@@ -84,17 +94,30 @@ func (c *Call) Error(format string, args ...any) {
 // JSON prints one document on one line of stdout, whether --json was given or not. A command that has a document calls it
 // when [Call.JSONOutput] is true, in place of its lines.
 //
-// Where the command runs for several databases, a document that does not name its database gets "database":{"alias":…}.
+// Where the command runs for several databases, a document that does not name its database gets "database":{"alias":…}; behind
+// [Call.SetRun] one that does not name its run gets "run_id".
 func (c *Call) JSON(document any) {
-	line := term.MarshalLine(document)
+	line := c.inv.document(document)
 	if c.inv.only != "" {
-		line = c.inv.tagged(line)
 		var told struct{ Type, Message string }
 		if json.Unmarshal([]byte(line), &told) == nil && told.Type != "line" && told.Message != "" {
 			c.inv.tell(told.Message)
 		}
 	}
 	c.print(c.inv.out, line+"\n")
+}
+
+// SetRun says that a run has begun which what is printed from now on is about: with --json each line has its "run_id".
+func (c *Call) SetRun(id string) {
+	c.inv.mu.Lock()
+	defer c.inv.mu.Unlock()
+	c.inv.runID = id
+}
+
+func (inv *invocation) currentRun() string {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	return inv.runID
 }
 
 // Count writes a number as drover does on screen: 318,240.
@@ -121,7 +144,8 @@ func (c *Call) result(kind string, style term.Style, text string) {
 		c.JSON(message{kind, c.stamp(), strings.TrimRight(text, "\n")})
 		return
 	}
-	c.print(c.inv.out, oneNewline(style.Paint(strings.TrimRight(text, "\n"), c.inv.colourOut)))
+	text = c.inv.fitted(strings.TrimRight(text, "\n"), c.inv.env.StdoutTTY)
+	c.print(c.inv.out, style.Paint(text, c.inv.colourOut)+"\n")
 }
 
 func (c *Call) print(w *resultWriter, text string) {
@@ -133,14 +157,26 @@ func (c *Call) print(w *resultWriter, text string) {
 func (inv *invocation) say(kind string, style term.Style, text string) {
 	text = strings.TrimRight(text, "\n")
 	if inv.std.json {
-		text = inv.document(message{kind, term.Timestamp(inv.now()), text})
-	} else {
-		text = style.Paint(text, inv.colourErr)
+		inv.printErr(inv.document(message{kind, term.Timestamp(inv.now()), text}))
+		return
 	}
-	inv.printErr(text)
+	inv.errLine(style, text)
 }
 
-// printErr prints a line on stderr. There is nowhere to tell that stderr has failed.
+// errLine prints text on stderr for people to read.
+func (inv *invocation) errLine(style term.Style, text string) {
+	inv.printErr(style.Paint(inv.fitted(text, inv.env.StderrTTY), inv.colourErr))
+}
+
+// fitted breaks what is wider than the terminal. Elsewhere text stays as it is: a program may read it.
+func (inv *invocation) fitted(text string, terminal bool) string {
+	if !terminal {
+		return text
+	}
+	return term.Wrap(text, inv.screen.Columns(), inv.app.Name)
+}
+
+// printErr prints a line on stderr as it is. There is nowhere to tell that stderr has failed.
 func (inv *invocation) printErr(line string) {
 	_, _ = fmt.Fprintln(inv.screen.Err(), line)
 }

@@ -5,17 +5,16 @@ package drover_test
 import (
 	"bufio"
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/creack/pty"
+	"unicode/utf8"
 
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/internal/testdb"
+	"github.com/drover-dev/drover/internal/testscreen"
 )
 
 // process is a running program of its own.
@@ -200,37 +199,19 @@ func TestConformance_113_ReaderGoesAway(t *testing.T) {
 	}
 }
 
-// onTerminal runs a program on a terminal of its own and returns what appears there, with a function that types.
-func onTerminal(t *testing.T, url string, args ...string) (screen *output, typed io.Writer, wait func() int) {
+// onTerminal runs a program on a terminal of its own.
+func onTerminal(t *testing.T, url string, args ...string) *testscreen.Terminal {
 	t.Helper()
-	cmd := command(t, url, args...)
-	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 90})
-	if err != nil {
-		t.Fatal(err)
-	}
-	screen = newOutput()
-	copied := make(chan struct{})
-	go func() {
-		defer close(copied)
-		_, _ = io.Copy(screen, terminal) // ends with an I/O error when the program does
-	}()
-	return screen, terminal, func() int {
-		_ = cmd.Wait() // the exit code tells
-		<-copied
-		_ = terminal.Close()
-		return cmd.ProcessState.ExitCode()
-	}
+	return testscreen.Start(t, command(t, url, args...), 90)
 }
 
 func TestTerminal_ConfirmAnswered(t *testing.T) {
 	d := testdb.Fresh(t, "sqlite")
 	count := batches(t, d)
-	screen, typed, wait := onTerminal(t, d.URL, "purge")
-	screen.waitFor(t, "press Ctrl-C: ")
-	if _, err := io.WriteString(typed, "yes\n"); err != nil {
-		t.Fatal(err)
-	}
-	if code := wait(); code != 0 || count() != 1 {
+	screen := onTerminal(t, d.URL, "purge")
+	screen.WaitFor(t, "press Ctrl-C: ")
+	screen.Type(t, "yes\n")
+	if code := screen.Wait(); code != 0 || count() != 1 {
 		t.Errorf("code %d, %d rows:\n%s", code, count(), screen)
 	}
 }
@@ -246,12 +227,10 @@ func TestTerminal_InterruptAtThePrompt(t *testing.T) {
 		{"\x03", 130, "STOPPED  by SIGINT: nothing was changed\r\n"},
 		{"\x04", drover.ExitDeclined, "Cancelled. Nothing was changed.\r\n"},
 	} {
-		screen, typed, wait := onTerminal(t, d.URL, "purge")
-		screen.waitFor(t, "press Ctrl-C: ")
-		if _, err := io.WriteString(typed, tt.key); err != nil {
-			t.Fatal(err)
-		}
-		code := wait()
+		screen := onTerminal(t, d.URL, "purge")
+		screen.WaitFor(t, "press Ctrl-C: ")
+		screen.Type(t, tt.key)
+		code := screen.Wait()
 		if code != tt.code || !strings.HasSuffix(screen.String(), "\r\n"+tt.last) || count() != 0 {
 			t.Errorf("%q: code %d, %d rows:\n%q", tt.key, code, count(), screen)
 		}
@@ -261,13 +240,11 @@ func TestTerminal_InterruptAtThePrompt(t *testing.T) {
 func TestTerminal_SoftStopLeavesItClean(t *testing.T) {
 	d := testdb.Fresh(t, "sqlite")
 	batches(t, d)
-	screen, typed, wait := onTerminal(t, d.URL, "polite")
-	screen.waitFor(t, "ready")
-	if _, err := io.WriteString(typed, "\x03"); err != nil {
-		t.Fatal(err)
-	}
-	code := wait()
-	rows := newVirtualScreen(90).feed(screen.String())
+	screen := onTerminal(t, d.URL, "polite")
+	screen.WaitFor(t, "ready")
+	screen.Type(t, "\x03")
+	code := screen.Wait()
+	rows := screen.Rows(nil)
 	want := []string{
 		"ready",
 		"Stopping: finishing batch 88 (after at most 30s). Press Ctrl-C again to stop now.",
@@ -287,14 +264,67 @@ func TestTerminal_SoftStopLeavesItClean(t *testing.T) {
 }
 
 func TestTerminal_LinesAboveTheBlock(t *testing.T) {
-	screen, _, wait := onTerminal(t, "", "bar")
-	code := wait()
-	rows := newVirtualScreen(90).feed(screen.String())
+	screen := onTerminal(t, "", "bar")
+	code := screen.Wait()
+	rows := screen.Rows(nil)
 	want := []string{
 		"batch 1 is done", "batch 2 is done", "batch 3 is done", "batch 4 is done",
 		"purge events  [####################################]  100.0 %   4 / 4 rows",
 	}
 	if code != 0 || len(rows) != 7 || strings.Join(rows[:5], "\n") != strings.Join(want, "\n") || rows[6] != "" {
 		t.Errorf("code %d:\n%s\nraw: %q", code, strings.Join(rows, "\n"), screen)
+	}
+}
+
+// TestTerminal_Resize makes the terminal narrower and wider under a live block: none of it is left over, and it fits again.
+func TestTerminal_Resize(t *testing.T) {
+	screen := testscreen.Start(t, command(t, "", "working"), 100)
+	const erase = "\x1b[J" // each frame begins with it
+	frames := func(n int) { screen.WaitForTimes(t, erase, strings.Count(screen.String(), erase)+n) }
+	screen.WaitFor(t, "ready")
+	for _, width := range []int{60, 40, 200} {
+		frames(1)
+		screen.Resize(t, width)
+		frames(2) // the first one may have been drawn before
+		for _, row := range screen.Rows(nil) {
+			if utf8.RuneCountInString(row) > width || strings.HasSuffix(row, testscreen.Continued) {
+				t.Errorf("%d columns: %q", width, row)
+			}
+		}
+	}
+	screen.Type(t, "\x03")
+	if code := screen.Wait(); code != 130 {
+		t.Errorf("exit code %d", code)
+	}
+	rows := screen.Rows(nil)
+	if text := strings.Join(rows, "\n"); rows[0] != "ready" || strings.Count(text, "purge a_table") != 1 || strings.Count(text, "batch 87/319") != 1 || len(rows) != 6 {
+		t.Errorf("something is left over, or lost:\n%s\nraw: %q", text, screen)
+	}
+}
+
+// TestTerminal_Suspend presses Ctrl-Z as in a shell: the block stays whole above what the shell writes, and a new one is below that when the
+// program is continued.
+func TestTerminal_Suspend(t *testing.T) {
+	cmd := command(t, "", "working")
+	shell := exec.CommandContext(t.Context(), "/bin/sh", "-c", `set -m; "$0" working; sleep 1; echo "the shell is here"; read line; fg >/dev/null`, cmd.Path)
+	shell.Env = cmd.Env
+	screen := testscreen.Start(t, shell, 90)
+	screen.WaitFor(t, "batch 86")
+	screen.Type(t, "\x1a")
+	screen.WaitFor(t, "the shell is here")
+	stopped := strings.Join(screen.Rows(nil), "\n")
+	if !strings.HasPrefix(stopped, "ready\n") || strings.Count(stopped, "rows/s") != 1 || !strings.Contains(stopped, "batch 86: 1,000 rows in 0.44s\n") {
+		t.Errorf("the screen of the shell:\n%s", stopped)
+	}
+	before := strings.Count(screen.String(), "rows/s")
+	screen.Type(t, "\n")
+	screen.WaitForTimes(t, "rows/s", before+3)
+	screen.Type(t, "\x03")
+	if code := screen.Wait(); code != 130 {
+		t.Errorf("exit code %d", code)
+	}
+	text := strings.Join(screen.Rows(nil), "\n")
+	if !strings.HasPrefix(text, strings.TrimRight(stopped, "\n")) || strings.Count(text, "rows/s") != 2 || !strings.Contains(text, "STOPPED  by SIGINT: 86,240 rows deleted") {
+		t.Errorf("screen:\n%s\nraw: %q", text, screen)
 	}
 }

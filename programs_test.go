@@ -50,6 +50,17 @@ func processApp() *drover.App {
 			}
 			return c.DB().Exec(ctx, "INSERT INTO batches VALUES (2)")
 		}},
+		plain("working", func(_ context.Context, c *drover.Call) error { // until it is stopped
+			p := c.Progress(drover.ProgressOptions{Label: "purge a_table_with_a_longer_name", Total: 318240, Batches: 319})
+			p.Set(86240)
+			p.Batch(87)
+			p.Fact("retries", "0")
+			p.Note("batch 86: 1,000 rows in 0.44s")
+			stopping := c.Stopping()
+			c.Notice("ready")
+			<-stopping
+			return c.StopErr("%d rows deleted", 86240)
+		}),
 		plain("flood", func(_ context.Context, c *drover.Call) error {
 			for {
 				if _, err := c.Out().Write([]byte("a line of output\n")); err != nil {

@@ -111,10 +111,17 @@ func (p *Progress) tick() {
 	every := map[progressKind]time.Duration{progressLive: liveEvery, progressPlain: plainEvery, progressJSON: jsonEvery}[p.kind]
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
+	last := time.Now()
 	for {
 		select {
 		case <-ticker.C:
-			p.show()
+			// After a while without a tick the process may have been stopped: its SIGCONT is answered before the block is drawn over what
+			// another program has written.
+			gap := time.Since(last)
+			last = last.Add(gap)
+			if p.kind != progressLive || gap < 5*every {
+				p.show()
+			}
 		case <-p.quit:
 			return
 		}
@@ -248,7 +255,7 @@ func (p *Progress) render(last bool) {
 }
 
 func (p *Progress) plain(line string) {
-	p.inv.printErr(p.inv.now().Local().Format(time.TimeOnly) + " " + line)
+	p.inv.errLine(term.Plain, p.inv.now().Local().Format(time.TimeOnly)+" "+line)
 }
 
 // status is the line that SIGUSR1 prints, in every mode.
@@ -263,7 +270,7 @@ func (p *Progress) doing() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.batch == 0 {
-		return "the current batch"
+		return "the current step"
 	}
 	return "batch " + term.Count(p.batch)
 }

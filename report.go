@@ -13,6 +13,7 @@ import (
 // exitError is the last line of stderr after a failure with --json. Its fields are a contract.
 type exitError struct {
 	Type    string   `json:"type"`
+	Time    string   `json:"time"`
 	Code    int      `json:"code"`
 	Message string   `json:"message"`
 	Hint    string   `json:"hint"`
@@ -28,11 +29,11 @@ func (inv *invocation) report(err error) {
 	inv.screen.FreshLine()
 	hints := hintsOf(err)
 	if inv.std.json {
-		e := exitError{Type: "exit_error", Code: ExitCode(err), Message: oneLine(err.Error()), Hint: strings.Join(hints, "\n")}
+		e := exitError{Type: "exit_error", Time: term.Timestamp(inv.now()), Code: ExitCode(err), Message: oneLine(err.Error()), Hint: strings.Join(hints, "\n")}
 		if inv.std.traceback {
 			e.Chain = chain(err)
 		}
-		inv.errLine(term.Plain, inv.document(e))
+		inv.printErr(inv.document(e))
 		return
 	}
 	if _, several := errors.AsType[*DatabasesError](err); several {
@@ -57,6 +58,8 @@ func (inv *invocation) report(err error) {
 		}
 	case errors.As(err, &command) && command.Code == ExitDeclined:
 		inv.errLine(term.Warning, command.Message)
+	case errors.As(err, &command) && command.work:
+		inv.errLine(term.Notice, oneLine(command.Message))
 	default:
 		inv.errLine(term.Failure, "Error: "+oneLine(err.Error()))
 		if unexpected(err) && !inv.std.traceback {
@@ -73,10 +76,6 @@ func (inv *invocation) report(err error) {
 	if inv.std.traceback {
 		inv.traceback(err)
 	}
-}
-
-func (inv *invocation) errLine(style term.Style, text string) {
-	inv.printErr(style.Paint(text, inv.colourErr))
 }
 
 // unexpected reports whether nobody meant err for the user: it has no exit code of its own.

@@ -131,7 +131,8 @@ func TestStopError_Reason(t *testing.T) {
 		},
 	} {
 		app := appOf(plain("purge", func(context.Context, *drover.Call) error { return tt.err }))
-		if got := shell(t, app, drover.Env{}, append([]string{"purge"}, tt.args...)...); got != tt.want {
+		got := shell(t, app, drover.Env{}, append([]string{"purge"}, tt.args...)...)
+		if got.stderr = untimed(got.stderr); got != tt.want {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", tt.name, got, tt.want)
 		}
 	}

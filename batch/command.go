@@ -93,9 +93,7 @@ func (s *Screen) preview(p *Plan) error {
 		c.JSON(s.PlanDocument(p))
 		return p.Refusal
 	}
-	if _, err := fmt.Fprintln(c.Out(), s.PlanText(p)); err != nil {
-		return fmt.Errorf("print the plan: %w", err)
-	}
+	c.Block(s.PlanText(p))
 	switch {
 	case p.Refusal != nil:
 		return p.Refusal
@@ -122,7 +120,9 @@ func (s *Screen) nothing(p *Plan) {
 	c := s.call
 	text := fmt.Sprintf("Nothing to %s: no rows of %s match.", s.verb.Base, p.Source)
 	if c.JSONOutput() {
-		c.JSON(summaryEvent{Type: "summary", Time: stamp(c.Now()), Command: c.CommandName(), Database: s.database(), Status: "succeeded", Message: text})
+		summary := s.SummaryDocument(&Result{Size: p.Size}, nil)
+		summary.Message = text
+		c.JSON(summary)
 		return
 	}
 	c.Success("%s", text)
@@ -150,7 +150,7 @@ func (s *Screen) PlanText(p *Plan) string {
 	}
 	b.WriteString("\n\n")
 	line := func(label, format string, args ...any) {
-		fmt.Fprintf(&b, "  %-10s %s\n", label, fmt.Sprintf(format, args...))
+		b.WriteString(term.Field(label, fmt.Sprintf(format, args...)) + "\n")
 	}
 	line("Database", "%s   %s", c.DB().Alias(), c.DB().Address())
 	line("Source", "%s", p.Source)
@@ -240,9 +240,7 @@ func (s *Screen) Rehearsed(h *Rehearsal) error {
 	for _, note := range append(h.Preview.Notes, hookNotes(h.Preview.Hooks)...) {
 		b.WriteString("  Note: " + note + "\n")
 	}
-	if _, err := fmt.Fprint(c.Out(), b.String()); err != nil {
-		return fmt.Errorf("print the rehearsal: %w", err)
-	}
+	c.Block(b.String())
 	for _, err := range h.Failures {
 		c.Error("%v", err)
 	}

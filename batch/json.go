@@ -196,7 +196,8 @@ func (s *Screen) observeJSON(e Event) {
 	}
 }
 
-type summaryEvent struct {
+// Summary is the end of a run as a JSON document. A command that has more to say embeds it.
+type Summary struct {
 	Type        string           `json:"type"`
 	Time        string           `json:"time"`
 	Command     string           `json:"command"`
@@ -222,11 +223,9 @@ type summaryEvent struct {
 }
 
 // SummaryDocument is the end of a run as a JSON document.
-func (s *Screen) SummaryDocument(res *Result, err error) any { return s.summaryDocument(res, err) }
-
-func (s *Screen) summaryDocument(res *Result, err error) summaryEvent {
+func (s *Screen) SummaryDocument(res *Result, err error) Summary {
 	c := s.call
-	e := summaryEvent{
+	e := Summary{
 		Type: "summary", Time: stamp(c.Now()), Command: c.CommandName(), RunID: res.RunID, Database: s.database(), Status: "succeeded", ExitCode: drover.ExitCode(err),
 		Attempt: res.Attempt, Planned: known(res.Planned), Done: res.Done, Quarantined: res.Quarantined, Batches: res.Batches, Size: res.Size,
 		Retried: res.Retried, Seconds: seconds(res.Elapsed), Waited: seconds(res.Waited), Rate: res.Rate(), P50: seconds(res.P50),

@@ -60,6 +60,8 @@ func (s *Screen) Begin(p *Plan) { s.planned = p }
 // Observe shows an event.
 func (s *Screen) Observe(e Event) {
 	switch e.Type {
+	case EventStarted, EventResumed:
+		s.call.SetRun(e.RunID)
 	case EventRetry:
 		s.retries++
 		s.fact("retries", drover.Count(s.retries))
@@ -169,7 +171,11 @@ func (s *Screen) batch(e Event) {
 	if s.progress == nil {
 		return
 	}
-	s.progress.Batch(e.Batch + 1)
+	next := e.Batch + 1
+	if e.Total >= 0 && e.Done >= e.Total { // there is none
+		next = e.Batch
+	}
+	s.progress.Batch(next)
 	s.progress.Set(e.Done - s.earlier)
 	s.progress.Note("batch %d: %d rows in %s", e.Batch, e.Rows, drover.Duration(e.Took))
 	if e.Reached != "" {
@@ -212,7 +218,7 @@ func (s *Screen) Finish(ctx context.Context, res *Result, err error) error {
 	c := s.call
 	if c.JSONOutput() {
 		if res != nil {
-			c.JSON(s.summaryDocument(res, err))
+			c.JSON(s.SummaryDocument(res, err))
 		}
 		return err
 	}
@@ -337,7 +343,7 @@ func (s *Screen) Summary(res *Result, done string, details ...Detail) string {
 	}
 	fmt.Fprintf(&b, "OK  %s   run %s   finished in %s%s\n", what, Short(res.RunID), drover.Duration(res.Elapsed), attempts)
 	line := func(label, format string, args ...any) {
-		fmt.Fprintf(&b, "  %-10s %s\n", label, fmt.Sprintf(format, args...))
+		b.WriteString(term.Field(label, fmt.Sprintf(format, args...)) + "\n")
 	}
 	line(s.verb.Past, "%s%s", term.Counted(res.Done, "row"), done)
 	for _, d := range details {

@@ -28,8 +28,8 @@ func (x *examination) report() error {
 		term.Counted(sums[dialect.Note], "note"), x.name())
 	if c.JSONOutput() {
 		c.JSON(x.document(message))
-	} else if _, err := fmt.Fprint(c.Out(), x.text()); err != nil {
-		return fmt.Errorf("print the findings: %w", err)
+	} else {
+		c.Block(x.text())
 	}
 	if sums[dialect.Problem] > 0 {
 		return drover.Exit(drover.ExitFailed, "%s", message)

@@ -48,9 +48,7 @@ func (x *exporting) preview(ctx context.Context) error {
 		x.call.JSON(x.plan(p))
 		return nil
 	}
-	if _, err := fmt.Fprintln(x.call.Out(), x.block(p)); err != nil {
-		return fmt.Errorf("print the plan: %w", err)
-	}
+	x.call.Block(x.block(p) + "\n")
 	x.call.Did(drover.Exported, "%s", x.planned(p))
 	return nil
 }
@@ -98,7 +96,7 @@ func (x *exporting) block(p exportPlan) string {
 		line(&b, "Parts", "%s of %s rows each", drover.Count(x.partCount(p)), drover.Count(x.o.partRows))
 	}
 	line(&b, "Snapshot", "%s", x.snapshotText())
-	line(&b, "SQL", "%s", p.query)
+	line(&b, term.SQL, "%s", p.query)
 	return b.String()
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -23,8 +24,17 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // programEnv makes the test binary be the drover program, for tests that need a process.
 const programEnv = "DROVER_TEST_PROGRAM"
 
+// stillProgram is the value of programEnv for a program whose clock stands still: then all its durations are 0.0s, and as wide.
+const stillProgram = "still"
+
 func TestMain(m *testing.M) {
-	if os.Getenv(programEnv) != "" {
+	switch os.Getenv(programEnv) {
+	case "":
+	case stillProgram:
+		env := drover.ProcessEnv()
+		env.Now = func() time.Time { return time.Date(2026, 11, 21, 12, 4, 11, 0, time.UTC) }
+		os.Exit(newApp().Run(context.Background(), env))
+	default:
 		newApp().Main()
 	}
 	testdb.Main(m)

@@ -27,7 +27,7 @@ func (j *importing) describe(_ context.Context, p *batch.Plan) error {
 	if names := j.triggers("UPDATE"); len(names) > 0 && len(j.o.upsertOn) > 0 {
 		p.Add("Triggers", "%s on UPDATE", strings.Join(names, ", "))
 	}
-	p.Add("SQL", "%s", j.loader.Statement())
+	p.Add(term.SQL, "%s", j.loader.Statement())
 	p.Bind("SQL", j.loader.Statement())
 	p.Bind("SHA-256 of the file", j.in.SHA256())
 	p.Bind("columns", j.columnsText())

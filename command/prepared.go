@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/batch"
@@ -51,9 +50,7 @@ func runPrepared(ctx context.Context, prepared *batch.Prepared, screen *batch.Sc
 			return err
 		}
 	}
-	if err := showPlan(screen, plan); err != nil {
-		return err
-	}
+	showPlan(screen, plan)
 	nothing := plan.Rows == 0 && plan.RunID == ""
 	switch {
 	case plan.Refusal != nil:
@@ -77,17 +74,14 @@ func runPrepared(ctx context.Context, prepared *batch.Prepared, screen *batch.Sc
 }
 
 // showPlan prints the plan: as a document, as the result of a dry run, or before a run.
-func showPlan(screen *batch.Screen, plan *batch.Plan) error {
+func showPlan(screen *batch.Screen, plan *batch.Plan) {
 	c := screen.Call()
 	switch {
 	case c.JSONOutput():
 		c.JSON(screen.PlanDocument(plan))
 	case c.DryRun():
-		if _, err := fmt.Fprintln(c.Out(), screen.PlanText(plan)); err != nil {
-			return fmt.Errorf("print the plan: %w", err)
-		}
+		c.Block(screen.PlanText(plan))
 	default:
 		c.Detail(1, "%s\n", screen.PlanText(plan))
 	}
-	return nil
 }

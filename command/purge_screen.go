@@ -98,7 +98,7 @@ func (p *purge) done(e *ending) (text string, details []batch.Detail) {
 		text = fmt.Sprintf("   + %s cascaded (as counted before)", drover.Count(n))
 	}
 	text += e.matchText()
-	if e.left != nil && *e.left > 0 && e.plan.rows == e.plan.matched {
+	if e.left != nil && *e.left > e.Quarantined && e.plan.rows == e.plan.matched {
 		details = append(details, batch.Detail{Text: "rows that came to match since the start are left; run the same command again for them"})
 	}
 	if a := p.archive; a != nil {

@@ -34,9 +34,7 @@ func runsShow() *drover.Command {
 				c.JSON(d.document(c))
 				return nil
 			}
-			if _, err := fmt.Fprint(c.Out(), d.text(c)); err != nil {
-				return fmt.Errorf("print the run: %w", err)
-			}
+			c.Block(d.text(c))
 			d.advise(c)
 			return nil
 		},

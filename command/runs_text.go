@@ -177,5 +177,5 @@ func (g *grid) String() string {
 type sheet struct{ strings.Builder }
 
 func (b *sheet) line(label, format string, args ...any) {
-	fmt.Fprintf(&b.Builder, "  %-10s %s\n", label, fmt.Sprintf(format, args...))
+	b.WriteString(term.Field(label, fmt.Sprintf(format, args...)) + "\n")
 }

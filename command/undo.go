@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/drover-dev/drover"
@@ -145,9 +144,7 @@ func (u *undo) show() error {
 	case c.JSONOutput():
 		c.JSON(u.document())
 	case c.DryRun():
-		if _, err := fmt.Fprintln(c.Out(), u.text()); err != nil {
-			return fmt.Errorf("print the plan: %w", err)
-		}
+		c.Block(u.text() + "\n")
 	default:
 		c.Detail(1, "%s", u.text())
 		c.Detail(1, "")

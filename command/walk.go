@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -160,9 +159,7 @@ func (w *walk) preview(plan *walkPlan) error {
 		}
 		return w.flags.Offer(c, plan.prepared)
 	}
-	if _, err := fmt.Fprintln(c.Out(), w.block(plan)); err != nil {
-		return fmt.Errorf("print the plan: %w", err)
-	}
+	c.Block(w.block(plan) + "\n")
 	if err := w.refused(plan); err != nil {
 		return err
 	}

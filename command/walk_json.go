@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/internal/keyset"
 	"github.com/drover-dev/drover/internal/term"
@@ -103,59 +102,26 @@ func jsonValue(value any) any {
 	return value
 }
 
+// summaryDocument is what the summaries of all walks say.
 type summaryDocument struct {
-	Type        string           `json:"type"`
-	Time        string           `json:"time"`
-	Command     string           `json:"command"`
-	RunID       string           `json:"run_id,omitempty"`
-	Database    databaseDocument `json:"database"`
-	Status      string           `json:"status"`
-	ExitCode    int              `json:"exit_code"`
-	Attempt     int              `json:"attempt"`
-	Table       string           `json:"table"`
-	Planned     int64            `json:"planned"`
-	Quarantined int64            `json:"quarantined"`
-	Matched     int64            `json:"matched_at_start"`
-	Left        *int64           `json:"matched_at_end,omitempty"`
-	Batches     int64            `json:"batches"`
-	Size        int              `json:"batch_size"`
-	Retried     map[string]int64 `json:"retried"`
-	Seconds     float64          `json:"seconds"`
-	Waited      float64          `json:"waited_seconds"`
-	Rate        float64          `json:"rows_per_second"`
-	P50         float64          `json:"batch_p50_seconds"`
-	P95         float64          `json:"batch_p95_seconds"`
-	Max         float64          `json:"batch_max_seconds"`
-	LastKey     []any            `json:"last_key,omitempty"`
-	Message     string           `json:"message"`
+	batch.Summary
+	Database databaseDocument `json:"database"`
+	Table    string           `json:"table"`
+	Matched  int64            `json:"matched_at_start"`
+	Left     *int64           `json:"matched_at_end,omitempty"`
+	LastKey  []any            `json:"last_key,omitempty"`
 }
 
-// summaryDocument is what the summaries of all walks say.
 func (w *walk) summaryDocument(e *ending) summaryDocument {
 	d := summaryDocument{
-		Type: "summary", Time: term.Timestamp(w.call.Now()), Command: w.call.CommandName(), RunID: e.RunID,
-		Database: databaseDocument{w.conn.Alias(), e.plan.version, w.conn.Address()}, Status: "succeeded",
-		ExitCode: drover.ExitCode(e.err), Attempt: e.Attempt, Table: w.table.FullName(), Planned: e.Planned, Quarantined: e.Quarantined,
-		Matched: e.plan.matched, Left: e.left, Batches: e.Batches, Size: e.Size, Retried: e.Retried,
-		Seconds: e.Elapsed.Seconds(), Waited: e.Waited.Seconds(), Rate: e.Rate(), P50: e.P50.Seconds(), P95: e.P95.Seconds(), Max: e.Max.Seconds(),
-		LastKey: jsonValues(w.cursor), Message: w.verb.Past + " " + w.amount(e.Done, e.Batches),
+		Summary: w.screen.SummaryDocument(e.Result, e.err), Database: databaseDocument{w.conn.Alias(), e.plan.version, w.conn.Address()},
+		Table: w.table.FullName(), Matched: e.plan.matched, Left: e.left, LastKey: jsonValues(w.cursor),
 	}
-	if d.Retried == nil {
-		d.Retried = map[string]int64{}
+	switch {
+	case e.RunID == "":
+		d.Message = w.nothing()
+	case e.err == nil:
+		d.Message = w.verb.Past + " " + w.amount(e.Done, e.Batches)
 	}
-	switch d.ExitCode {
-	case drover.ExitOK:
-		if e.RunID == "" {
-			d.Message = w.nothing()
-		}
-		return d
-	case drover.ExitPartial:
-		d.Status = "partial"
-	case drover.ExitAgain, drover.ExitInterrupted, drover.ExitTerminated:
-		d.Status = "stopped"
-	default:
-		d.Status = "failed"
-	}
-	d.Message = e.err.Error()
 	return d
 }

@@ -34,13 +34,13 @@ func (w *walk) block(plan *walkPlan) string {
 	for _, d := range plan.run.Details {
 		line(&b, d.Label, "%s", d.Text)
 	}
-	line(&b, "SQL", "%s", plan.sql)
+	line(&b, term.SQL, "%s", plan.sql)
 	return b.String()
 }
 
 // line writes one line of a block. Of several lines of a kind all but the first have no label.
 func line(b *strings.Builder, label, format string, args ...any) {
-	fmt.Fprintf(b, "  %-10s %s\n", label, fmt.Sprintf(format, args...))
+	b.WriteString(term.Field(label, fmt.Sprintf(format, args...)) + "\n")
 }
 
 // runLines say which of the matching rows are worked on, where these are not all of them.

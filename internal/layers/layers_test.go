@@ -58,10 +58,11 @@ var allowed = map[string][]string{
 		"", "batch", "db", "internal/datafile", "internal/dialect", "internal/keyset", "internal/model", "internal/person", "internal/rowfile", "internal/rowimage", "internal/rowload", "internal/runstore",
 		"internal/scaffold", "internal/sqltext", "internal/suggest", "internal/term", "internal/transfer",
 	},
-	"drovertest":      {"", "batch", "db", "internal/dialect", "internal/keyset"},
-	"cmd/drover":      {"", "command"},
-	"internal/testdb": {},
-	"internal/layers": {},
+	"drovertest":          {"", "batch", "db", "internal/dialect", "internal/keyset"},
+	"cmd/drover":          {"", "command"},
+	"internal/testdb":     {},
+	"internal/testscreen": {},
+	"internal/layers":     {},
 }
 
 // users may import only what users of the module can.

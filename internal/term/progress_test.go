@@ -1,6 +1,7 @@
 package term
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +40,19 @@ func TestBlock(t *testing.T) {
 	if got, want := Block(m.Snapshot(now), 80, false)[0], "purge events  [###..........]  25.1 %   80,000 / 318,240 rows   batch 80/319"; got != want {
 		t.Errorf("80 columns:\ngot  %q\nwant %q", got, want)
 	}
+	narrow := []string{
+		"purge events  [#######.......................]  25.1 %",
+		"  80,000 / 318,240 rows   batch 80/319   2,000 rows/s",
+		"  elapsed 0:40   ETA 1:59   lag 0.2s   retries 1",
+		"  batch 80: 1,000 rows in 0.44s",
+	}
+	if diff := cmp.Diff(narrow, Block(m.Snapshot(now), 56, false)); diff != "" {
+		t.Errorf("56 columns: -want +got:\n%s", diff)
+	}
 	m.Pause("replica db2 lag 3.1s > 2.0s", now)
+	if got := Block(m.Snapshot(now), 30, false); !slices.Contains(got, "  waiting: replica db2 lag") || got[len(got)-1] != "  3.1s > 2.0s" {
+		t.Errorf("waiting at 30 columns: %q", got)
+	}
 	if got := Block(m.Snapshot(now), 100, false); got[2] != "  waiting: replica db2 lag 3.1s > 2.0s" {
 		t.Errorf("waiting: %q", got)
 	}

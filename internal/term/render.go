@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
 // The bar is as wide as the rest of its line allows, within these bounds.
@@ -13,45 +15,76 @@ const (
 	maxBar = 36
 )
 
-// Block renders a snapshot as the lines of a live block, for a screen of width columns: the bar, the numbers, the latest step.
+// Block renders a snapshot as the lines of a live block, for a screen of width columns: the bar, the numbers, the latest step. On a narrow screen
+// the numbers go on in further lines; only the latest step is cut.
 func Block(s Snapshot, width int, colour bool) []string {
-	head := s.Label + "   " + numbers(s)
+	head, rest := s.Label, numbers(s)
 	if s.Total > 0 {
 		last := s // its numbers are the widest: the bar keeps its width while they grow
-		last.Done, last.Batch = s.Total, s.Batches
-		cells := width - 1 - len(s.Label) - len("  []  ") - len(numbers(last))
-		head = fmt.Sprintf("%s  [%s]  %s", s.Label, bar(s, min(max(cells, minBar), maxBar), colour), numbers(s))
+		last.Done, last.Batch = s.Total, max(s.Batch, s.Batches)
+		beside := len(rest)
+		room := func() int {
+			return width - 1 - ansi.StringWidth(s.Label+"  []  "+strings.Join(numbers(last)[:beside], gap))
+		}
+		if room() < minBar { // only the share is beside the bar, the numbers go below it
+			beside = 1
+		}
+		if cells := room(); cells >= minBar {
+			head = fmt.Sprintf("%s  [%s]  %s", s.Label, bar(s, min(cells, maxBar), colour), strings.Join(rest[:beside], gap))
+			rest = rest[beside:]
+		}
+	} else if whole := strings.Join(append([]string{head}, rest...), gap); ansi.StringWidth(whole) < width {
+		head, rest = whole, nil
 	}
-	parts := []string{fmt.Sprintf("%s %s/s", Count(int64(s.Rate+0.5)), s.Unit), "elapsed " + Clock(s.Elapsed)}
+	rest = append(rest, fmt.Sprintf("%s %s/s", Count(int64(s.Rate+0.5)), s.Unit), "elapsed "+Clock(s.Elapsed))
 	if s.HasETA {
-		parts = append(parts, "ETA "+Clock(s.ETA))
+		rest = append(rest, "ETA "+Clock(s.ETA))
 	}
 	for _, f := range s.Facts {
-		parts = append(parts, f.Name+" "+f.Value)
+		rest = append(rest, f.Name+" "+f.Value)
 	}
-	lines := []string{head, "  " + strings.Join(parts, "   ")}
+	lines := append([]string{head}, fill(rest, width-1)...)
 	switch {
 	case s.Waiting != "":
-		lines = append(lines, Warning.Paint("  waiting: "+s.Waiting, colour))
+		for line := range strings.SplitSeq(Wrap("  waiting: "+oneRow(s.Waiting), width-1, ""), "\n") {
+			lines = append(lines, Warning.Paint(line, colour))
+		}
 	case s.Note != "" && !s.Finished:
 		lines = append(lines, Faint.Paint("  "+s.Note, colour))
 	}
 	return lines
 }
 
+const gap = "   " // between the numbers of a line
+
+// fill lays parts out in indented lines of at most width columns, none of them broken.
+func fill(parts []string, width int) []string {
+	var lines []string
+	for _, part := range parts {
+		last := len(lines) - 1
+		if last < 0 || ansi.StringWidth(lines[last]+gap+part) > width {
+			lines = append(lines, "  "+part)
+			continue
+		}
+		lines[last] += gap + part
+	}
+	return lines
+}
+
 // numbers is what stands behind the bar.
-func numbers(s Snapshot) string {
-	text := fmt.Sprintf("%s %s", Count(s.Done), s.Unit)
+func numbers(s Snapshot) []string {
+	parts := []string{fmt.Sprintf("%s %s", Count(s.Done), s.Unit)}
 	if s.Total > 0 {
-		text = fmt.Sprintf("%s   %s / %s %s", Percent(s.Done, s.Total), Count(s.Done), total(s), s.Unit)
+		parts = []string{Percent(s.Done, s.Total), fmt.Sprintf("%s / %s %s", Count(s.Done), total(s), s.Unit)}
 	}
 	if s.Batch > 0 {
-		text += "   batch " + Count(s.Batch)
-		if s.Batches > 0 {
-			text += "/" + Count(s.Batches)
+		batch := "batch " + Count(s.Batch)
+		if s.Batch <= s.Batches { // there are more than planned when one was cut
+			batch += "/" + Count(s.Batches)
 		}
+		parts = append(parts, batch)
 	}
-	return text
+	return parts
 }
 
 func bar(s Snapshot, cells int, colour bool) string {

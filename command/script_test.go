@@ -7,6 +7,7 @@ package command_test
 //	exit CODE drover ...  the same, and it must end with this code
 //	sql STATEMENT         run a statement with the plain driver; the rows of a SELECT are printed, with a tab between columns
 //	sql FILE.sql          run the statements of one of the script's files
+//	sql other ...         the same on a second database, an SQLite file, whose address is $OTHER_URL
 //	[postgres] [mariadb] [sqlite]  in front of a line: only there
 //
 // $DB is the kind of database, $DATABASE_URL its address. An SQL text in quotes within quotes is written ''so''.
@@ -52,7 +53,9 @@ func TestScripts(t *testing.T) {
 						return errors.New("testscript hands over no testing.TB")
 					}
 					d := testdb.Fresh(tb, kind)
-					e.Values[rawKey{}] = d.RawDB(tb)
+					other := testdb.Fresh(tb, testdb.NameSQLite)
+					e.Values["raw"], e.Values["other"] = d.RawDB(tb), other.RawDB(tb)
+					e.Setenv("OTHER_URL", other.URL)
 					e.Setenv("DB", kind)
 					e.Setenv("DATABASE_URL", d.URL)
 					e.Setenv(programEnv, "1")
@@ -71,9 +74,6 @@ func TestScripts(t *testing.T) {
 		})
 	}
 }
-
-// rawKey is where a script's plain connection is kept.
-type rawKey struct{}
 
 func scriptDrover(ts *testscript.TestScript, neg bool, args []string) {
 	scriptExit(ts, neg, append([]string{"0", "drover"}, args...))
@@ -101,11 +101,14 @@ func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: sql STATEMENT or sql FILE.sql")
 	}
+	raw := ts.Value("raw").(*sql.DB)
+	if args[0] == "other" {
+		raw, args = ts.Value("other").(*sql.DB), args[1:]
+	}
 	statement := strings.Join(args, " ")
 	if strings.HasSuffix(statement, ".sql") {
 		statement = ts.ReadFile(statement)
 	}
-	raw := ts.Value(rawKey{}).(*sql.DB)
 	if !strings.HasPrefix(statement, "SELECT") {
 		_, err := raw.Exec(statement)
 		ts.Check(err)

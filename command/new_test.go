@@ -149,7 +149,7 @@ func TestNew_Refusals(t *testing.T) {
 		if code != tt.code {
 			t.Errorf("%s: exit code %d, want %d", tt.name, code, tt.code)
 		}
-		fmt.Fprintf(&all, "== %s (exit %d)\n%s%s", tt.name, code, &stdout, strings.ReplaceAll(stderr.String(), dir, "DIR"))
+		fmt.Fprintf(&all, "== %s (exit %d)\n%s%s", tt.name, code, &stdout, moments.ReplaceAllString(strings.ReplaceAll(stderr.String(), dir, "DIR"), "MOMENT"))
 	}
 	golden(t, "refusals.new", all.String())
 	if diff := cmp.Diff(before, files()); diff != "" {

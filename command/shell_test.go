@@ -346,7 +346,7 @@ func TestShell_Refusals(t *testing.T) {
 		if code != tt.code {
 			t.Errorf("%s: exit code %d, want %d", tt.name, code, tt.code)
 		}
-		fmt.Fprintf(&all, "== %s (exit %d)\n%s%s", tt.name, code, &stdout, strings.ReplaceAll(stderr.String(), missing, "FILE"))
+		fmt.Fprintf(&all, "== %s (exit %d)\n%s%s", tt.name, code, &stdout, moments.ReplaceAllString(strings.ReplaceAll(stderr.String(), missing, "FILE"), "MOMENT"))
 	}
 	if strings.Contains(all.String(), "s3") {
 		t.Error("a password is shown")

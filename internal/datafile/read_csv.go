@@ -87,13 +87,14 @@ func quotedEnd(b []byte, comma byte, last bool) ending {
 				}
 			}
 		} else {
-			line, _ := lineEnd(b[at:])
-			field, _, _ := bytes.Cut(line, []byte{comma})
-			if bytes.IndexByte(field, '"') >= 0 {
-				return malformed(errBareQuote)
+			begin := at
+			for at < len(b) && b[at] != comma && b[at] != '\n' && b[at] != '"' {
+				at++
 			}
-			at += len(field)
-			if len(field) == len(line) && bytes.HasSuffix(line, []byte{'\r'}) {
+			switch {
+			case at < len(b) && b[at] == '"':
+				return malformed(errBareQuote)
+			case at > begin && b[at-1] == '\r' && (at == len(b) || b[at] == '\n'):
 				at--
 			}
 		}

@@ -71,6 +71,9 @@ func Parse(d dialect.Dialect, c dialect.Column) func(text []byte) (driver.Value,
 	case dialect.Decimal:
 		return func(text []byte) (driver.Value, error) {
 			plain, err := decimal(typ, text)
+			if err == nil && typ.Approximate { // it is kept as a binary number, which need not be read from a text once more
+				return strconv.ParseFloat(string(plain), 64)
+			}
 			return string(plain), err
 		}
 	case dialect.Date, dialect.TimeOfDay, dialect.Timestamp:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,6 +25,9 @@ import (
 // importBatch is how many records a transaction has by itself. With fewer, COPY costs more: 1.09 of one stream in pieces of 20,000 records, 1.26 in
 // pieces of 5,000.
 const importBatch = 20_000
+
+// longToRead is the size of a file, in bytes, from which on reading it takes long enough to be said.
+const longToRead = 100 << 20
 
 // Import returns the command "import", which writes the records of a file to a table: in batches, each committed with the place in the file that it
 // ends at in one transaction. So each record becomes a row once, however often the command is killed and run again.
@@ -106,6 +110,9 @@ func runImport(ctx context.Context, c *drover.Call, o importOptions, flags *batc
 	}
 	if !c.DryRun() && !c.CheckOnly() && j.conn.InBlock(ctx) {
 		return drover.Errorf("each batch is a transaction of its own: %w", db.ErrDurableNested)
+	}
+	if info, err := os.Stat(j.file); err == nil && info.Size() > longToRead {
+		c.Notice("Reading %s once, to count and check its records.", j.file)
 	}
 	if j.in, err = datafile.Measure(ctx, j.file, j.form); err != nil {
 		return j.fileError(ctx, err)
@@ -212,9 +219,14 @@ func (j *importing) unfinished(ctx context.Context, path string) error {
 		id := batch.Short(run.ID)
 		return drover.Exit(drover.ExitRefused, "%s has changed since run %s began to import it; nothing was written", j.file, id).
 			Try("put the file back as it was, and the same command goes on").
-			Try("%s runs cancel %s    gives the run up; the rows that it has imported stay", j.call.Program()+j.call.DatabaseOption(), id)
+			Try("%s", j.giveUp(run.ID))
 	}
 	return nil
+}
+
+// giveUp is the advice to end a run for good.
+func (j *importing) giveUp(run string) string {
+	return fmt.Sprintf("%s%s runs cancel %s    gives the run up; the rows that it has imported stay", j.call.Program(), j.call.DatabaseOption(), batch.Short(run))
 }
 
 // find finds the table, and the columns that the fields go to.

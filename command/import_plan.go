@@ -2,11 +2,13 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/batch"
+	"github.com/drover-dev/drover/internal/datafile"
 	"github.com/drover-dev/drover/internal/term"
 )
 
@@ -78,6 +80,10 @@ func (j *importing) finish(ctx context.Context, res *batch.Result, err error) er
 	failed := j.screen.End(ctx, res, err)
 	if res == nil {
 		return failed
+	}
+	if exit, ok := errors.AsType[*drover.CommandError](failed); ok && errors.Is(err, datafile.ErrChanged) {
+		exit.Advice = nil
+		failed = exit.Try("put the file back as it was, and the same command goes on").Try("%s", j.giveUp(res.RunID))
 	}
 	details, rejectErr := j.reject(ctx, res)
 	if rejectErr != nil && failed == nil {

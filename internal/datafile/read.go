@@ -122,10 +122,13 @@ func (in *Input) Read(from Place) (*Reader, error) {
 	return r, nil
 }
 
-// Next returns the next records, at most size; nil at the end of the file.
+// maxPage bounds the memory of a page of long records: it ends with the one that takes it over so many bytes.
+const maxPage = 16 << 20
+
+// Next returns the next records, at most size and about 16 MiB; nil at the end of the file.
 func (r *Reader) Next(size int) (*Page, error) {
 	p := r.in.newPage(size)
-	for !r.ended && p.Len() < size {
+	for !r.ended && p.Len() < size && len(p.data) < maxPage {
 		err := r.reading.next(p)
 		if errors.Is(err, io.EOF) {
 			r.ended = true

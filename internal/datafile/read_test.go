@@ -428,3 +428,31 @@ func FuzzCSV(f *testing.F) {
 		}
 	})
 }
+
+// TestRead_LongRecords bounds what a page holds of long records.
+func TestRead_LongRecords(t *testing.T) {
+	const length, count = 3 << 20, 12
+	in, err := measured(t, "text\n"+strings.Repeat(strings.Repeat("x", length)+"\n", count), Form{Format: CSV})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := in.Read(in.Begin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	var sizes []int
+	for {
+		p, err := r.Next(1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p == nil {
+			break
+		}
+		sizes = append(sizes, p.Len())
+	}
+	if diff := cmp.Diff([]int{6, 6}, sizes); diff != "" {
+		t.Errorf("records of the pages (-want +got):\n%s", diff)
+	}
+}

@@ -49,7 +49,7 @@ func (w *copying) prepare(p *datafile.Page) (any, map[int]error) {
 	}
 	clear(bad)
 	b := &block{bounds: make([]int, 1, p.Len()+1)}
-	w.each(p, bad, func(_ int, values [][]byte) {
+	w.each(p, bad, func(values [][]byte) {
 		for n, value := range values {
 			if n > 0 {
 				b.text = append(b.text, '\t')
@@ -86,7 +86,7 @@ func (w *copying) pass(p *datafile.Page, bad map[int]error) bool {
 }
 
 // each gives the values of every record that is not bad, in the order of the columns; done is called behind each record.
-func (w *copying) each(p *datafile.Page, bad map[int]error, record func(i int, values [][]byte), done func()) {
+func (w *copying) each(p *datafile.Page, bad map[int]error, record func(values [][]byte), done func()) {
 	values := make([][]byte, len(w.columns))
 	var fields [][]byte
 	var scratch []byte
@@ -101,7 +101,7 @@ func (w *copying) each(p *datafile.Page, bad map[int]error, record func(i int, v
 				}
 			}
 			if err == nil {
-				record(i, values)
+				record(values)
 			}
 		}
 		done()

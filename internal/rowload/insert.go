@@ -72,7 +72,7 @@ func (w *inserting) write(ctx context.Context, p *datafile.Page, work any, bad f
 		}
 	}
 	features := w.conn.Dialect().Features()
-	err = w.conn.Exchange(ctx, dialect.Exchange{Query: w.statement(min(w.rows, max(len(good), 1))), Send: func(ctx context.Context, live dialect.Live) (_ int64, err error) {
+	err = w.conn.Exchange(ctx, dialect.Exchange{Query: w.insert(min(w.rows, max(len(good), 1))), Send: func(ctx context.Context, live dialect.Live) (_ int64, err error) {
 		if features.Verbatim != "" {
 			if _, err := dialect.ExecArgs(ctx, live.Conn, features.Verbatim, nil); err != nil {
 				return 0, err
@@ -117,7 +117,7 @@ func (w *inserting) send(ctx context.Context, conn driver.Conn, v *values, good 
 					return total, err
 				}
 			}
-			if stmt, err = dialect.Prepare(ctx, conn, w.statement(count)); err != nil {
+			if stmt, err = dialect.Prepare(ctx, conn, w.insert(count)); err != nil {
 				return total, err
 			}
 			has = count
@@ -136,8 +136,10 @@ func (w *inserting) send(ctx context.Context, conn driver.Conn, v *values, good 
 	return total, nil
 }
 
-// statement inserts n rows.
-func (w *inserting) statement(n int) string {
+func (w *inserting) statement() string { return w.insert(1) }
+
+// insert is the statement for n rows.
+func (w *inserting) insert(n int) string {
 	row := "(" + strings.Repeat("?, ", len(w.columns)-1) + "?)"
 	into := w.name
 	if w.upsert != nil && !w.conn.Dialect().Features().OnDuplicateKey {

@@ -44,6 +44,8 @@ type Loader struct {
 type way interface {
 	// prepare brings records into the form that is sent. A record that it returns an error for, by its place, is not sent.
 	prepare(p *datafile.Page) (work any, bad map[int]error)
+	// statement is what is sent, for people.
+	statement() string
 	// write sends the records of a page but for those that bad says of. It returns how many rows were written: inserted, or changed.
 	write(ctx context.Context, p *datafile.Page, work any, bad func(i int) bool) (int64, error)
 }
@@ -77,12 +79,7 @@ func New(conn *db.DB, table *dialect.Table, columns []Column, upsert []string) (
 func (l *Loader) Table() string { return l.name }
 
 // Statement is what is sent for a page, for people.
-func (l *Loader) Statement() string {
-	if c, ok := l.way.(*copying); ok {
-		return c.statement()
-	}
-	return l.way.(*inserting).statement(1)
-}
+func (l *Loader) Statement() string { return l.way.statement() }
 
 // Prepare looks at the records of a page that was read. It must be called once, before Bad and Write.
 func (l *Loader) Prepare(p *datafile.Page) {
@@ -139,7 +136,7 @@ func (l *Loader) Keys(p *datafile.Page, names []string) []keyset.Values {
 	return keys
 }
 
-// check looks at a field that is NULL, or whose value has no place in the column.
+// check refuses NULL where the column or the key of an upsert has none.
 func (l *Loader) check(c Column, field []byte) error {
 	if field != nil {
 		return nil

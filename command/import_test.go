@@ -591,3 +591,39 @@ func TestImport_PlanFile(t *testing.T) {
 		}
 	})
 }
+
+// TestImport_OwnTypes reads back the types that one kind of database alone has, as new rows and over those that are there.
+func TestImport_OwnTypes(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		statements := map[string][]string{
+			testdb.NamePostgres: {
+				"CREATE TYPE mood AS ENUM ('sad', 'ok')",
+				`CREATE TABLE own (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, tags text[], doc jsonb, raw json, how mood, span int4range, during interval, ip inet, bits bit(3),
+				 twice bigint GENERATED ALWAYS AS (id * 2) STORED)`,
+				`INSERT INTO own (tags, doc, raw, how, span, during, ip, bits) VALUES ('{a,"b,c",NULL}', '{"a": [1, "x"]}', '{"b" : 1}', 'ok', '[1,5)', '1 day 02:03:04', '10.0.0.1/8', '101'), (NULL, 'null', '"text"', NULL, NULL, NULL, NULL, NULL)`,
+			},
+			testdb.NameMariaDB: {
+				`CREATE TABLE own (id bigint AUTO_INCREMENT PRIMARY KEY, how enum('sad','ok'), some set('a','b'), doc json, y year, big bigint unsigned, flag tinyint(1), fixed char(5), twice int AS (flag * 2) STORED)`,
+				`INSERT INTO own (how, some, doc, y, big, flag, fixed) VALUES ('ok', 'a,b', '{"a": [1, "x"]}', 2026, 18446744073709551615, 2, 'ab'), (NULL, NULL, '"text"', NULL, 0, 1, NULL)`,
+			},
+			testdb.NameSQLite: {
+				"CREATE TABLE own (id INTEGER PRIMARY KEY, plain, number NUMERIC, doc json, twice integer GENERATED ALWAYS AS (id * 2))",
+				`INSERT INTO own VALUES (1, 'text', 1.5, '{"a":1}'), (2, NULL, 7, '"x"')`,
+			},
+		}[b.Name]
+		b.exec(t, statements...)
+		for _, name := range []string{"own.csv", "own.jsonl"} {
+			file := filepath.Join(t.TempDir(), name)
+			b.mustExport(t, file, "--table", "own")
+			text := readFile(t, file)
+			b.exec(t, "DELETE FROM own")
+			b.mustLoad(t, file, "--table", "own", "--ignore-field", "twice", "--again")
+			b.mustLoad(t, file, "--table", "own", "--ignore-field", "twice", "--upsert-on", "id")
+			again := filepath.Join(t.TempDir(), "again-"+name)
+			b.mustExport(t, again, "--table", "own")
+			if diff := cmp.Diff(text, readFile(t, again)); diff != "" {
+				t.Errorf("%s (-written +written again):\n%s", name, diff)
+			}
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -25,13 +26,19 @@ func fails(code int, line string, more ...string) failure {
 // failing runs the whole program for each command line, and compares what a user reads with the golden file of one kind of error on one database.
 func (b *bench) failing(t *testing.T, kind, address string, tests []failure) {
 	t.Helper()
+	golden(t, "errors/"+kind+"."+b.Name, b.transcripts(t, address, tests))
+}
+
+// transcripts runs the whole program for each command line.
+func (b *bench) transcripts(t *testing.T, address string, tests []failure) string {
+	t.Helper()
 	var all strings.Builder
 	for _, tt := range tests {
 		var stderr bytes.Buffer
 		code := newApp().Run(t.Context(), drover.Env{Args: append(tt.args, "--progress", "none"), Environ: []string{"DATABASE_URL=" + address}, Stderr: &stderr})
 		all.WriteString(b.transcript(t, tt, code, stderr.String()))
 	}
-	golden(t, "errors/"+kind+"."+b.Name, all.String())
+	return all.String()
 }
 
 // transcript is what a user has typed and read. No password may be in it.
@@ -46,8 +53,10 @@ func (b *bench) transcript(t *testing.T, tt failure, code int, stderr string) st
 			t.Errorf("%s: the password is in\n%s", line, stderr)
 		}
 	}
-	return b.stable(fmt.Sprintf("$ drover %s\n%s(exit %d)\n\n", line, stderr, code))
+	return port.ReplaceAllString(b.stable(fmt.Sprintf("$ drover %s\n%s(exit %d)\n\n", line, stderr, code)), ":PORT")
 }
+
+var port = regexp.MustCompile(`:\d{5}\b`)
 
 const wrongPassword = "hunter2-and-a-half"
 
@@ -80,15 +89,15 @@ func TestErrors_UnknownNames(t *testing.T) {
 				fails(2, "backfill --table poeple --set", "age = 1"),
 				fails(2, "export - --table poeple"),
 				fails(2, "inspect poeple"),
-				fails(2, "purge --table people --where", "nmae = 'Ada'"),
+				fails(2, "purge --table people --where", "namee = 'Ada'"),
 				fails(2, "backfill --table people --set", "aeg = 1"),
 				fails(2, "backfill --table people --set", "age = aeg + 1"),
-				fails(2, "backfill --table people --set", "age = 1", "--where", "nmae = 'Ada'"),
-				fails(2, "export - --table people --where", "nmae = 'Ada'"),
-				fails(2, "export - --table people --columns id,nmae"),
-				fails(2, "purge --table people --all --database defualt"),
+				fails(2, "backfill --table people --set", "age = 1", "--where", "namee = 'Ada'"),
+				fails(2, "export - --table people --where", "namee = 'Ada'"),
+				fails(2, "export - --table people --columns id,namee"),
+				fails(2, "purge --table people --all --database defaul"),
 				fails(2, "export - --table people --database reporting"),
-				fails(2, "copy --from defualt --to default --table people"),
+				fails(2, "copy --from defaul --to default --table people"),
 				fails(2, "runs show 01ARZ3NDEKTSV4RRFFQ69G5FAV"),
 				fails(2, "runs resume 01ARZ3NDEKTSV4RRFFQ69G5FAV"),
 				fails(2, "undo 01ARZ3NDEKTSV4RRFFQ69G5FAV"),

@@ -1,6 +1,7 @@
 package drover
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,11 +70,17 @@ type resultWriter struct {
 	w      io.Writer
 	mu     sync.Mutex
 	broken bool
+	failed error // the first one that is no closed pipe
 	onPipe func()
 }
 
 func (r *resultWriter) Write(p []byte) (int, error) {
 	n, err := r.w.Write(p)
+	if err != nil && !isBrokenPipe(err) {
+		r.mu.Lock()
+		r.failed = cmp.Or(r.failed, err)
+		r.mu.Unlock()
+	}
 	if err != nil && isBrokenPipe(err) {
 		r.mu.Lock()
 		first := !r.broken
@@ -84,6 +91,13 @@ func (r *resultWriter) Write(p []byte) (int, error) {
 		}
 	}
 	return n, err //nolint:wrapcheck // a writer passes its error on as it is
+}
+
+// failure is why something could not be written, or nil.
+func (r *resultWriter) failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed
 }
 
 func (r *resultWriter) isBroken() bool {

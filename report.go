@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/term"
 )
 
@@ -124,6 +125,9 @@ func hintsOf(err error) []string {
 			}
 		}
 	})
+	if len(hints) == 0 {
+		add(db.KindOf(err).Hint()) // of an error that only the driver has made
+	}
 	return hints
 }
 

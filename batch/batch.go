@@ -166,6 +166,7 @@ func (r *runner) outcome(ctx context.Context, t *trial, progress runstore.Progre
 			if failed := r.reconnectOr(ctx, t, err); failed != nil {
 				return false, fmt.Errorf("%w (whether batch %d was committed is not known; resuming finds out)", failed, t.number)
 			}
+			t.attempt++
 			continue
 		case fresh.Batches == t.shard.Batches && !progress.NoBatch:
 			if t.cause == nil {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/keyset"
 	"github.com/drover-dev/drover/internal/pace"
@@ -49,7 +50,11 @@ func (r *runner) execute(ctx context.Context) (_ *Result, err error) {
 func (r *runner) tables(ctx context.Context) error {
 	changed, err := r.store.Init(ctx)
 	if err != nil {
-		return fmt.Errorf("make drover's own tables (drover init --print-sql shows them): %w", err)
+		failed := drover.Errorf("%w; no row was changed", err)
+		if db.KindOf(err) == db.ErrPermission {
+			_ = failed.Try("%s init --print-sql    prints the statements, for somebody who may run them", r.tool())
+		}
+		return failed
 	}
 	if changed {
 		r.emit(Event{Type: EventTables, Text: "made drover's own tables, drover_runs and four others"})
@@ -100,7 +105,7 @@ func (r *runner) create(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("store the run: %w", err)
+		return fmt.Errorf("store the run: %w; no row was changed", err)
 	}
 	r.current = run
 	return nil

@@ -395,6 +395,7 @@ func (x *Flags) Offer(c *drover.Call, p *Prepared) error {
 	if x.approved == nil {
 		text += ", or save this plan: --plan-out " + c.CommandName() + ".json"
 	}
-	c.Notice("%s; --dry-run=rollback works some batches for real and rolls them back.", text)
+	c.Notice("%s.", text)
+	c.Notice("--dry-run=rollback works some batches for real and rolls them back.")
 	return nil
 }

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -229,7 +230,7 @@ func (r *runner) lookUp(ctx context.Context) error {
 	switch err := r.store.Ready(ctx); {
 	case errors.Is(err, runstore.ErrNoTables):
 		if s.Resume != "" || s.RetryOf != "" {
-			return fmt.Errorf("%w: this database has no runs yet", runstore.ErrNoRun)
+			return r.noRun(cmp.Or(s.Resume, s.RetryOf))
 		}
 		r.isNew = true
 		return nil
@@ -242,7 +243,10 @@ func (r *runner) lookUp(ctx context.Context) error {
 	identity := r.identity()
 	if s.Resume != "" {
 		found, err := r.store.Find(ctx, s.Resume)
-		if err != nil {
+		switch {
+		case errors.Is(err, runstore.ErrNoRun):
+			return r.noRun(s.Resume)
+		case err != nil:
 			return fmt.Errorf("resume run %s: %w", s.Resume, err)
 		}
 		return r.resume(ctx, found, identity)
@@ -266,10 +270,20 @@ func (r *runner) lookUp(ctx context.Context) error {
 	return nil
 }
 
+// noRun refuses to go on with a run that is not there.
+func (r *runner) noRun(id string) error {
+	refused := drover.Exit(drover.ExitUsage, "no run %q in database %q; nothing was changed", id, r.conn.Alias()).Try("%s runs list    shows the runs", r.tool())
+	refused.Err = runstore.ErrNoRun
+	return refused
+}
+
 // lookUpRetry finds the run whose quarantine is replayed, and an unfinished replay of it.
 func (r *runner) lookUpRetry(ctx context.Context) error {
 	of, err := r.store.Find(ctx, r.settings.RetryOf)
-	if err != nil {
+	switch {
+	case errors.Is(err, runstore.ErrNoRun):
+		return r.noRun(r.settings.RetryOf)
+	case err != nil:
 		return fmt.Errorf("retry the quarantine of run %s: %w", r.settings.RetryOf, err)
 	}
 	if of.Command != r.name {

@@ -257,8 +257,6 @@ func (s *Screen) Explain(ctx context.Context, res *Result, err error) error {
 			failed = failed.Try("%s runs errors %s    shows the rows that were set aside", s.tool(), Short(res.RunID))
 		}
 		return failed.Try("%s", s.again(res.RunID, map[string]string{"max-errors": "1000"}))
-	case kind == db.ErrConnectionLost:
-		failed = failed.Try("check that the database server is up")
 	case kind == db.ErrForeignKey:
 		failed = failed.Try("run it with --dry-run: the plan names the rows that point to those to delete")
 	case kind.Retryable():

@@ -67,7 +67,7 @@ func (a *archive) checkNew() error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if _, err := os.Stat(filepath.Dir(a.path)); err != nil {
-			return drover.Exit(drover.ExitUsage, "--archive-to: %w", err)
+			return drover.Exit(drover.ExitUsage, "--archive-to: %w; nothing was deleted", err).Try("the folder must be there, and let this user write")
 		}
 		return nil
 	case err != nil:

@@ -170,7 +170,7 @@ func (j *importing) fileError(ctx context.Context, err error) error {
 	case errors.Is(err, datafile.ErrChanged):
 		return drover.Exit(drover.ExitRefused, "%s: %w; nothing was written", j.file, err).Try("wait until the program that writes it has ended, and run the command again")
 	}
-	refused := drover.Exit(drover.ExitUsage, "%s: %w; nothing was written", j.file, err)
+	refused := drover.Exit(drover.ExitUsage, "%s: %v; nothing was written", j.file, err) // without its cause: a file that ends too early is no lost connection
 	if errors.Is(err, datafile.ErrUTF16) {
 		refused = refused.Try("iconv -f UTF-16 -t UTF-8 %s > utf8.csv", j.file)
 	}

@@ -143,7 +143,7 @@ func TestImport_AnyText(t *testing.T) {
 	})
 }
 
-func (b *bench) people(t *testing.T) {
+func (b *bench) peopleTable(t *testing.T) {
 	t.Helper()
 	b.exec(t, "CREATE TABLE people (id integer NOT NULL PRIMARY KEY, name varchar(20) NOT NULL, score decimal(6,2), born date, note varchar(20) DEFAULT 'none')")
 }
@@ -153,7 +153,7 @@ const selectPeople = "SELECT id, name, score, born, note FROM people ORDER BY id
 // TestImport_Columns says in every way which field goes where.
 func TestImport_Columns(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		b.people(t)
+		b.peopleTable(t)
 		tests := []struct{ name, file, text, want string }{
 			{"by name, in another order", "a.csv", "born,NAME,id\n2000-01-02,Ann,1\n,\"\",2\n", "1|Ann|NULL|2000-01-02|none\n2||NULL|NULL|none\n"},
 			{"mapped, left out --map Full=Name=name --ignore-field junk", "a.csv", "Full=Name,junk,id\nAnn,x,1\n", "1|Ann|NULL|NULL|none\n"},
@@ -183,7 +183,7 @@ func TestImport_Columns(t *testing.T) {
 // TestImport_UpsertTwice changes nothing with the same file again, and the rows of its keys with another one.
 func TestImport_UpsertTwice(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		b.people(t)
+		b.peopleTable(t)
 		b.exec(t, "INSERT INTO people VALUES (1, 'old', 1, '2000-01-01', 'kept'), (9, 'other', 9, NULL, NULL)")
 		file := dataFile(t, "a.csv", "id,name,score\n1,Ann,1.50\n2,Bob,\n3,Cid,3\n3,Cyd,3.25\n")
 		args := []string{"--table", "people", "--upsert-on", "id"}
@@ -246,7 +246,7 @@ Lee",2,
 12,Liv,3,
 `
 	each(t, func(t *testing.T, b *bench) {
-		b.people(t)
+		b.peopleTable(t)
 		file := dataFile(t, "a.csv", text)
 		rejected := filepath.Join(t.TempDir(), "rejected.csv")
 		b.unchanged(t, func() {
@@ -303,7 +303,7 @@ func (b *bench) latestRun(t *testing.T) string {
 // TestImport_DryRuns leave the database as it was, and say what they have seen.
 func TestImport_DryRuns(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		b.people(t)
+		b.peopleTable(t)
 		b.exec(t, "INSERT INTO people VALUES (2, 'old', 1, NULL, NULL)")
 		file := dataFile(t, "people.csv", "id,name,extra\n1,Ann,x\n2,Bob,y\n3,Cid,z\n")
 		args := []string{"--table", "people", "--upsert-on", "id", "--map", "extra=note"}
@@ -333,7 +333,7 @@ func TestImport_DryRuns(t *testing.T) {
 // TestImport_Undo takes the rows away that were made, and restores those that were changed.
 func TestImport_Undo(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		b.people(t)
+		b.peopleTable(t)
 		b.exec(t, "INSERT INTO people VALUES (2, 'old', 1, NULL, 'kept'), (9, 'other', 9, NULL, NULL)")
 		before := b.lines(t, selectPeople, 5)
 		b.mustLoad(t, dataFile(t, "a.csv", "id,name\n1,Ann\n2,Bob\n3,Cid\n3,Cyd\n"), "--table", "people", "--upsert-on", "id", "--undo", "--batch-size", "2")
@@ -437,7 +437,7 @@ func TestImport_Archive(t *testing.T) {
 // TestImport_JSON has a plan and a summary, and nothing else on the standard output.
 func TestImport_JSON(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		b.people(t)
+		b.peopleTable(t)
 		res := b.mustLoad(t, dataFile(t, "a.csv", "id,name\n1,Ann\n2,Bob\n"), "--table", "people", "--json")
 		var types []string
 		for line := range strings.Lines(res.Stdout) {
@@ -466,7 +466,7 @@ func TestImport_JSON(t *testing.T) {
 // TestImport_Limit reads the first records alone.
 func TestImport_Limit(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		b.people(t)
+		b.peopleTable(t)
 		file := dataFile(t, "a.csv", "id,name\n1,Ann\n2,Bob\n3,Cid\n4,Dan\n")
 		b.mustLoad(t, file, "--table", "people", "--limit", "3", "--batch-size", "2")
 		b.wantCount(t, "SELECT count(*) FROM people", 3)
@@ -477,7 +477,7 @@ func TestImport_Limit(t *testing.T) {
 // TestImport_Refusals runs the whole program, so that the golden files hold what a user reads. Nothing is changed by any of them.
 func TestImport_Refusals(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		b.people(t)
+		b.peopleTable(t)
 		b.exec(t,
 			"CREATE TABLE codes (id integer NOT NULL PRIMARY KEY, code varchar(9) NOT NULL UNIQUE)",
 			"CREATE TABLE plain (id integer)", "CREATE VIEW young AS SELECT id FROM people")
@@ -539,7 +539,7 @@ func TestImport_Refusals(t *testing.T) {
 // TestImport_RefusalsOfRuns are those of a run that was begun.
 func TestImport_RefusalsOfRuns(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		b.people(t)
+		b.peopleTable(t)
 		file := dataFile(t, "a.csv", "id,name\n1,Ann\n2,Bob\nx,Cid\n")
 		var all strings.Builder
 		tell := func(what string, args ...string) {
@@ -563,7 +563,7 @@ func TestImport_RefusalsOfRuns(t *testing.T) {
 // TestImport_PlanFile does what a plan says, and refuses it where the file has changed since.
 func TestImport_PlanFile(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		b.people(t)
+		b.peopleTable(t)
 		const text = "id,name,x\n1,Ann,x\n2,Bob,y\n"
 		file := dataFile(t, "a.csv", text)
 		plan := filepath.Join(t.TempDir(), "import.json")

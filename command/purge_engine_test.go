@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -65,7 +66,8 @@ func TestPurge_WithoutTheRightToMakeTables(t *testing.T) {
 	b.events(t, 30)
 	b.exec(t, "REVOKE CREATE ON SCHEMA public FROM PUBLIC, pg_database_owner")
 	_, err := b.call(t, "--table", "events", "--all", "--no-input")
-	if drover.ExitCode(err) != drover.ExitFailed || !strings.Contains(err.Error(), "drover init --print-sql") {
+	exit, ok := errors.AsType[*drover.CommandError](err)
+	if !ok || drover.ExitCode(err) != drover.ExitFailed || !strings.Contains(strings.Join(exit.Advice, "\n"), "drover init --print-sql") {
 		t.Errorf("got %v", err)
 	}
 	b.wantCount(t, "SELECT count(*) FROM events", 30)

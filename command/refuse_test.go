@@ -37,7 +37,7 @@ func TestPurge_Refusals(t *testing.T) {
 		{"nobody to ask", []string{"--table", "events", "--where", "id = 3"}, drover.ExitUsage},
 		{"protected rows", []string{"--table", "events", "--where", "id < 5", "--no-input", "-v", "0"}, drover.ExitRefused},
 		{"undo of cascades", []string{"--table", "tags", "--all", "--no-input", "--undo", "-v", "0"}, drover.ExitRefused},
-		{"resume of no run", []string{"--table", "events", "--all", "--no-input", "--resume", "01ABC"}, drover.ExitFailed},
+		{"resume of no run", []string{"--table", "events", "--all", "--no-input", "--resume", "01ABC"}, drover.ExitUsage},
 		{"protected rows, dry run", []string{"--table", "events", "--where", "id < 5", "--dry-run"}, drover.ExitRefused},
 		{"unknown database", []string{"--table", "events", "--all", "--database", "defaul"}, drover.ExitUsage},
 		{"age in months", []string{"--table", "events", "--older-than", "3mo", "--column", "at"}, drover.ExitUsage},

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -84,6 +85,9 @@ func (t *target) describeTable(ctx context.Context) error {
 	case found.View:
 		return drover.Exit(drover.ExitUsage, "%s is a view or another relation without rows of its own", found.FullName()).
 			Try("name the table that the rows are stored in")
+	case len(found.Keys) > 0 && !slices.ContainsFunc(found.Columns, func(c dialect.Column) bool { return c.Name == found.Keys[0].Columns[0] }):
+		return drover.Errorf("table %s does not show its columns to the user of database %q (%s); nothing was changed", found.FullName(), t.conn.Alias(), t.conn.Address()).
+			Try("grant the user SELECT on the table, or connect as a user who has it")
 	}
 	if t.table = found; len(found.Keys) == 0 {
 		return nil
@@ -210,6 +214,14 @@ func (t *target) rejected(ctx context.Context, err error, option, text, advice s
 	refused := drover.Exit(drover.ExitUsage, "the database does not accept %s: %s", option, databaseMessage(err))
 	refused.Err = err
 	return refused.Try("%s", advice)
+}
+
+// untouched says of a database's error that it came before anything was changed.
+func untouched(err error) error {
+	if db.KindOf(err) == db.ErrUnknown || errors.As(err, new(*drover.CommandError)) {
+		return err
+	}
+	return fmt.Errorf("%w; nothing was changed", err)
 }
 
 // databaseMessage is what the database itself said, in one line.

@@ -85,7 +85,7 @@ func (w *walk) run(ctx context.Context) (err error) {
 			c.Notice("Nothing to %s: %v.", w.verb.Base, done)
 			return nil
 		}
-		return err
+		return untouched(err)
 	}
 	defer plan.prepared.Close()
 	w.screen.Begin(plan.run)

@@ -106,19 +106,7 @@ func (e *Error) Is(target error) bool {
 func (e *Error) Retryable() bool { return e.Kind.Retryable() }
 
 // Hint advises on the kinds that have a usual remedy.
-func (e *Error) Hint() string {
-	switch e.Kind {
-	case ErrDatabaseBusy:
-		return "another program is writing to the SQLite file; run again when it is done"
-	case ErrDiskFull:
-		return "free space on the database's disk and run again"
-	case ErrConnectionLost:
-		return "check that the database server is up, then run again"
-	case ErrReadOnly:
-		return "the database accepts no writes (a replica, or a read-only transaction): use the primary's alias"
-	}
-	return ""
-}
+func (e *Error) Hint() string { return e.Kind.Hint() }
 
 var dialects = []dialect.Dialect{postgres.Dialect{}, mysql.Dialect{}, sqlite.Dialect{}}
 

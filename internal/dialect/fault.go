@@ -65,6 +65,23 @@ func (k Kind) Retryable() bool {
 	return false
 }
 
+// Hint advises on the kinds that have a usual remedy, and is empty for the others.
+func (k Kind) Hint() string {
+	switch k {
+	case Busy:
+		return "another program is writing to the SQLite file; run again when it is done"
+	case DiskFull:
+		return "free space on the database's disk and run again"
+	case ConnectionLost:
+		return "check that the database server is up, then run again"
+	case ReadOnly:
+		return "the database takes no writes (a replica, a server, a session or a file that is read-only): use the alias of one that does"
+	case Permission:
+		return "grant the user the right that is missing, or connect as a user who has it"
+	}
+	return ""
+}
+
 // Fault is what a driver's error says, in the words that all databases share. Fields that the database did
 // not tell are empty.
 type Fault struct {

@@ -82,13 +82,23 @@ func misplacedAt(rawURL string) bool {
 type ConnectError struct {
 	Address string
 	Reason  string
-	Err     error // the driver's error; its text may be long and is not shown
+	Advice  string // what to try
+	Err     error  // the driver's error; its text may be long and is not shown
 }
+
+// What to try when a server does not let us in.
+const (
+	CheckServer = "check the host and the port of the database's URL, and that the server is up"
+	CheckLogin  = "check the user, the password, the database and the options of the database's URL"
+)
 
 // Error says where and why in one line.
 func (e *ConnectError) Error() string {
 	return fmt.Sprintf("cannot connect to %s: %s", e.Address, e.Reason)
 }
+
+// Hint says what to look at.
+func (e *ConnectError) Hint() string { return e.Advice }
 
 // Unwrap returns the driver's error.
 func (e *ConnectError) Unwrap() error { return e.Err }

@@ -149,6 +149,10 @@ func (s *Store) migrate(ctx context.Context, opts ...goose.ProviderOption) (chan
 	if err != nil {
 		return false, fmt.Errorf("read the version table's definition: %w", err)
 	}
+	// goose would do it too, but tries for three seconds where it may not.
+	if err := s.conn.Exec(ctx, string(create)); err != nil {
+		return false, err
+	}
 	opts = append(opts, goose.WithStore(versions{s.conn.Dialect(), string(create)}), goose.WithDisableGlobalRegistry(true))
 	provider, err := goose.NewProvider(goose.DialectCustom, s.conn.SQL(ctx), files, opts...)
 	if err != nil {

@@ -83,13 +83,15 @@ func badURL(given *url.URL, err error) error {
 }
 
 func connectError(address, password string, err error) error {
-	reason := dialect.NetworkReason(err)
+	reason, advice := dialect.NetworkReason(err), dialect.CheckServer
 	var me *mysql.MySQLError
 	switch {
 	case errors.As(err, &me):
-		reason = me.Message
+		reason, advice = me.Message, dialect.CheckLogin
+	case errors.Is(err, mysql.ErrInvalidConn): // the driver keeps the cause to itself
+		reason = "no answer in time, or the server closed the connection"
 	case reason == "":
 		reason = dialect.OneLine(err.Error())
 	}
-	return &dialect.ConnectError{Address: address, Reason: dialect.Redact(reason, password), Err: err}
+	return &dialect.ConnectError{Address: address, Reason: dialect.Redact(reason, password), Advice: advice, Err: err}
 }

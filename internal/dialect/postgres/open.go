@@ -113,13 +113,13 @@ func badURL(given *url.URL, err error) error {
 }
 
 func connectError(c *pgx.ConnConfig, err error) error {
-	reason := dialect.NetworkReason(err)
+	reason, advice := dialect.NetworkReason(err), dialect.CheckServer
 	var pe *pgconn.PgError
 	switch {
 	case errors.As(err, &pe):
-		reason = pe.Message
+		reason, advice = pe.Message, dialect.CheckLogin
 	case reason == "":
 		reason = dialect.OneLine(err.Error())
 	}
-	return &dialect.ConnectError{Address: address(c), Reason: dialect.Redact(reason, c.Password), Err: err}
+	return &dialect.ConnectError{Address: address(c), Reason: dialect.Redact(reason, c.Password), Advice: advice, Err: err}
 }

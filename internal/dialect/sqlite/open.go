@@ -52,7 +52,7 @@ func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.
 	memory := path == ":memory:"
 	if cfg.AsIs && !memory {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil, &dialect.ConnectError{Address: path, Reason: "there is no such file", Err: err}
+			return nil, &dialect.ConnectError{Address: path, Reason: "there is no such file", Advice: checkPath, Err: err}
 		}
 	}
 	if memory {
@@ -195,6 +195,8 @@ func pool(connector driver.Connector, conns int) *sql.DB {
 	return p
 }
 
+const checkPath = "check the path of the database's URL, and that you may read the file and write to its folder"
+
 func connectError(path string, err error) error {
-	return &dialect.ConnectError{Address: path, Reason: dialect.OneLine(err.Error()), Err: err}
+	return &dialect.ConnectError{Address: path, Reason: dialect.OneLine(err.Error()), Advice: checkPath, Err: err}
 }

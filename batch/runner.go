@@ -365,7 +365,9 @@ func (r *runner) openPhase(ctx context.Context, index int) error {
 	if err != nil {
 		return err
 	}
-	r.imager, _ = src.(imager)
+	if r.imager, _ = src.(imager); r.imager != nil && r.imager.images() == nil {
+		r.imager = nil // a source that could have images, and was not made to
+	}
 	if r.settings.RetryOf != "" {
 		if src, err = replaySource(src, r.store, r.settings.RetryOf, index); err != nil {
 			return err

@@ -323,6 +323,10 @@ func TestImport_DryRuns(t *testing.T) {
 					t.Errorf("rehearsal without %q:\n%s", part, res.Stdout)
 				}
 			}
+			res = b.mustLoad(t, dataFile(t, "more.csv", "id,name\n7,Gus\n8,Hal\n"), "--table", "people", "--dry-run=rollback")
+			if !strings.Contains(res.Stdout, "people: 2 inserted, 0 updated") { // of rows that are new nothing is compared
+				t.Errorf("rehearsal of new rows:\n%s", res.Stdout)
+			}
 			if _, err := b.load(t.Context(), file, append(args, "--check")...); drover.ExitCode(err) != drover.ExitFailed {
 				t.Errorf("check: %v", err)
 			}

@@ -334,6 +334,44 @@ func TestImport_DryRuns(t *testing.T) {
 	})
 }
 
+// TestImport_Loads uses the statement that loads a stream where there is one, and does without it where the server does not allow it.
+func TestImport_Loads(t *testing.T) {
+	b := newBench(t, testdb.Fresh(t, testdb.NameMariaDB))
+	b.peopleTable(t)
+	file := dataFile(t, "a.csv", "id,name,score,born,note\n1,Ann,1.5,2000-01-02,\\N\n2,\"tab\t\\ line\nx\",,,\"\"\n")
+	const want = "1|Ann|1.50|2000-01-02T00:00:00Z|\\N\n2|tab\t\\ line\nx|NULL|NULL|\n"
+	loads := func() int {
+		return b.count(t, "SELECT CAST(VARIABLE_VALUE AS integer) FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'COM_LOAD'")
+	}
+	before := loads()
+	b.unchanged(t, func() {
+		res := b.mustLoad(t, file, "--table", "people", "--dry-run=rollback")
+		if !strings.Contains(res.Stdout, ".people: 2 inserted, 0 updated") {
+			t.Errorf("rehearsal:\n%s", res.Stdout)
+		}
+	})
+	b.mustLoad(t, file, "--table", "people")
+	if n := loads() - before; n < 2 { // other tests use it too
+		t.Errorf("%d statements have loaded rows", n)
+	}
+	if got := b.lines(t, selectPeople, 5); got != want {
+		t.Errorf("rows %q, want %q", got, want)
+	}
+	admin := b.Server.Admin(t, "mysql")
+	allow := func(value int) {
+		if _, err := admin.ExecContext(context.WithoutCancel(t.Context()), fmt.Sprintf("SET GLOBAL local_infile = %d", value)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.exec(t, "DELETE FROM people")
+	allow(0)
+	defer allow(1)
+	b.mustLoad(t, file, "--table", "people", "--again")
+	if got := b.lines(t, selectPeople, 5); got != want {
+		t.Errorf("not allowed: rows %q, want %q", got, want)
+	}
+}
+
 // TestImport_Undo takes the rows away that were made, and restores those that were changed.
 func TestImport_Undo(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {

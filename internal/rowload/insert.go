@@ -71,22 +71,31 @@ func (w *inserting) write(ctx context.Context, p *datafile.Page, work any, bad f
 			good = append(good, p.First()+i)
 		}
 	}
-	features := w.conn.Dialect().Features()
-	err = w.conn.Exchange(ctx, dialect.Exchange{Query: w.insert(min(w.rows, max(len(good), 1))), Send: func(ctx context.Context, live dialect.Live) (_ int64, err error) {
-		if features.Verbatim != "" {
-			if _, err := dialect.ExecArgs(ctx, live.Conn, features.Verbatim, nil); err != nil {
-				return 0, err
-			}
-			defer func() { // also when ctx has ended: the connection goes back to its pool
-				if _, end := dialect.ExecArgs(context.WithoutCancel(ctx), live.Conn, features.VerbatimEnd, nil); end != nil {
-					err = errors.Join(err, end)
-				}
-			}()
-		}
-		n, err = w.send(ctx, live.Conn, v, good)
+	err = w.conn.Exchange(ctx, dialect.Exchange{Query: w.insert(min(w.rows, max(len(good), 1))), Send: func(ctx context.Context, live dialect.Live) (int64, error) {
+		err := w.verbatim(ctx, live.Conn, func() (err error) {
+			n, err = w.send(ctx, live.Conn, v, good)
+			return err
+		})
 		return n, err
 	}})
 	return n, err
+}
+
+// verbatim calls fn within the settings that store values as they are, where some need it.
+func (w *inserting) verbatim(ctx context.Context, conn driver.Conn, fn func() error) (err error) {
+	features := w.conn.Dialect().Features()
+	if features.Verbatim == "" {
+		return fn()
+	}
+	if _, err := dialect.ExecArgs(ctx, conn, features.Verbatim, nil); err != nil {
+		return err
+	}
+	defer func() { // also when ctx has ended: the connection goes back to its pool
+		if _, end := dialect.ExecArgs(context.WithoutCancel(ctx), conn, features.VerbatimEnd, nil); end != nil {
+			err = errors.Join(err, end)
+		}
+	}()
+	return fn()
 }
 
 // send sends statements of as many rows as may be, and one of the rest.

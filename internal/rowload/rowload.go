@@ -69,6 +69,8 @@ func New(conn *db.DB, table *dialect.Table, columns []Column, upsert []string) (
 	}
 	if conn.Dialect().Features().Copy {
 		l.way = newCopying(l)
+	} else if w := newLoading(l); w != nil {
+		l.way = w
 	} else {
 		l.way = newInserting(l)
 	}

@@ -63,6 +63,9 @@ func (j *Job[T]) Prepare(ctx context.Context, conn *db.DB, o Options) (*Prepared
 // Plan is what was measured. It must not be changed.
 func (p *Prepared) Plan() *Plan { return p.r.plan }
 
+// Undo reports whether the run keeps what the rows were: as Options say, or as the run began that is resumed.
+func (p *Prepared) Undo() bool { return p.r.settings.Undo }
+
 // Run is [Job.Run] by the plan.
 func (p *Prepared) Run(ctx context.Context) (*Result, error) {
 	if p.r.plan.Refusal != nil {

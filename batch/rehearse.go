@@ -76,6 +76,9 @@ func (r *runner) rehearsePlan(ctx context.Context, batches int) (*Rehearsal, err
 		return h, err
 	}
 	r.current = nil // from here on nothing knows of a stored run
+	if r.imager != nil && r.imager.images() == nil {
+		r.imager = nil // a source that could have images, and was not made to
+	}
 	if r.imager != nil {
 		h.Key = strings.Join(r.imager.images().Key(), ", ")
 	}

@@ -365,9 +365,7 @@ func (r *runner) openPhase(ctx context.Context, index int) error {
 	if err != nil {
 		return err
 	}
-	if r.imager, _ = src.(imager); r.imager != nil && r.imager.images() == nil {
-		r.imager = nil // a source that could have images, and was not made to
-	}
+	r.imager, _ = src.(imager)
 	if r.settings.RetryOf != "" {
 		if src, err = replaySource(src, r.store, r.settings.RetryOf, index); err != nil {
 			return err

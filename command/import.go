@@ -336,6 +336,10 @@ func (j *importing) run(ctx context.Context) error {
 	if err != nil {
 		return j.done(err)
 	}
+	if prepared.Undo() && !j.options.Undo {
+		prepared.Close()
+		return drover.Exit(drover.ExitUsage, "run %s was begun with --undo", batch.Short(prepared.Plan().RunID)).Try("the same command with --undo goes on with it")
+	}
 	return runPrepared(ctx, prepared, j.screen, j.flags, j)
 }
 

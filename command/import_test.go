@@ -384,6 +384,16 @@ func TestImport_Undo(t *testing.T) {
 		if diff := cmp.Diff(before, b.lines(t, selectPeople, 5)); diff != "" {
 			t.Errorf("an upsert that was undone (-before +after):\n%s", diff)
 		}
+		half := dataFile(t, "half.csv", "id,name\n7,Gus\nx,Hal\n")
+		for _, tt := range []struct {
+			args []string
+			code int
+		}{{[]string{"--undo"}, drover.ExitFailed}, {nil, drover.ExitUsage}, {[]string{"--undo", "--max-errors", "1"}, drover.ExitPartial}} { // resumed without --undo it would forget rows
+			if _, err := b.load(t.Context(), half, append(tt.args, "--table", "people", "--batch-size", "1")...); drover.ExitCode(err) != tt.code {
+				t.Errorf("with %v: %v", tt.args, err)
+			}
+		}
+		b.mustUndo(t)
 		b.mustLoad(t, dataFile(t, "b.csv", "id,name\n5,Eve\n6,Fay\n"), "--table", "people", "--undo")
 		b.wantCount(t, "SELECT count(*) FROM people", 4)
 		b.mustUndo(t)

@@ -7,8 +7,8 @@ package command_test
 //	exit CODE drover ...  the same, and it must end with this code
 //	sql STATEMENT         run a statement with the plain driver; the rows of a SELECT are printed, with a tab between columns
 //	sql FILE.sql          run the statements of one of the script's files
-//	sql other ...         the same on a second database, an SQLite file, whose address is $OTHER_URL
 //	until SELECT...       ask again until the statement gives a row, for what a program does that runs beside the script
+//	sql other ..., until other ...  the same on a second database, an SQLite file, whose address is $OTHER_URL
 //	keep NAME             make what was printed last, if it is one line, the variable $NAME
 //	indoubt               leave two transactions prepared on this database and on $DATABASE_URL_B, with the rows 1 and 2 of the table event of both:
 //	                      the first is decided, the second is not; for servers only
@@ -109,14 +109,10 @@ func scriptExit(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) == 0 {
+	raw, statement := scriptStatement(ts, args)
+	if neg || statement == "" {
 		ts.Fatalf("usage: sql STATEMENT or sql FILE.sql")
 	}
-	raw := ts.Value("raw").(*sql.DB)
-	if args[0] == "other" {
-		raw, args = ts.Value("other").(*sql.DB), args[1:]
-	}
-	statement := strings.Join(args, " ")
 	if strings.HasSuffix(statement, ".sql") {
 		statement = ts.ReadFile(statement)
 	}
@@ -127,6 +123,15 @@ func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	_, err := io.WriteString(ts.Stdout(), scriptRows(ts, raw, statement))
 	ts.Check(err)
+}
+
+// scriptStatement returns the database that a statement is for, and the statement.
+func scriptStatement(ts *testscript.TestScript, args []string) (raw *sql.DB, statement string) {
+	name := "raw"
+	if len(args) > 0 && args[0] == "other" {
+		name, args = args[0], args[1:]
+	}
+	return ts.Value(name).(*sql.DB), strings.Join(args, " ")
 }
 
 func scriptRows(ts *testscript.TestScript, raw *sql.DB, query string) string {
@@ -158,11 +163,11 @@ func scriptRows(ts *testscript.TestScript, raw *sql.DB, query string) string {
 const scriptPatience = 30 * time.Second
 
 func scriptUntil(ts *testscript.TestScript, neg bool, args []string) {
-	query := strings.Join(args, " ")
+	raw, query := scriptStatement(ts, args)
 	if neg || !strings.HasPrefix(query, "SELECT") {
 		ts.Fatalf("usage: until SELECT...")
 	}
-	for begun := time.Now(); scriptRows(ts, ts.Value("raw").(*sql.DB), query) == ""; {
+	for begun := time.Now(); scriptRows(ts, raw, query) == ""; {
 		if time.Since(begun) > scriptPatience {
 			ts.Fatalf("there is still no row after %v", scriptPatience)
 		}

@@ -40,7 +40,7 @@ var errKept = errors.New("kept from the database")
 
 // leave leaves a transaction with an event prepared on both databases: all statements with one of the words fail, as if nobody had answered. It returns
 // the transaction's id.
-func (c *couple) leave(t *testing.T, event int, words ...string) string {
+func (c *couple) leave(t testing.TB, event int, words ...string) string {
 	t.Helper()
 	silence := db.Intercept(func(ctx context.Context, s db.Statement, next func(context.Context) error) error {
 		for _, w := range words {

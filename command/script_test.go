@@ -7,15 +7,21 @@ package command_test
 //	exit CODE drover ...  the same, and it must end with this code
 //	sql STATEMENT         run a statement with the plain driver; the rows of a SELECT are printed, with a tab between columns
 //	sql FILE.sql          run the statements of one of the script's files
-//	sql other ...         the same on a second database, an SQLite file, whose address is $OTHER_URL
+//	until SELECT...       ask again until the statement gives a row, for what a program does that runs beside the script
+//	sql other ..., until other ...  the same on a second database, an SQLite file, whose address is $OTHER_URL
+//	keep NAME             make what was printed last, if it is one line, the variable $NAME
+//	indoubt               leave two transactions prepared on this database and on $DATABASE_URL_B, with the rows 1 and 2 of the table event of both:
+//	                      the first is decided, the second is not; for servers only
 //	[postgres] [mariadb] [sqlite]  in front of a line: only there
 //
-// $DB is the kind of database, $DATABASE_URL its address. An SQL text in quotes within quotes is written ''so''.
+// $DB is the kind of database, $DATABASE_URL its address. An SQL text in quotes within quotes is written ''so''. Each script has the file events.sql. The
+// program runs beside the script with testscript's "exec drover ARG... &NAME&", and has a terminal to be asked on after "ttyin -stdin FILE".
 
 import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,10 +30,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/command"
 	"github.com/drover-dev/drover/internal/testdb"
 )
@@ -55,13 +63,14 @@ func TestScripts(t *testing.T) {
 					d := testdb.Fresh(tb, kind)
 					other := testdb.Fresh(tb, testdb.NameSQLite)
 					e.Values["raw"], e.Values["other"] = d.RawDB(tb), other.RawDB(tb)
+					e.Values["indoubt"] = func() (url string) { return leaveInDoubt(tb, d) }
 					e.Setenv("OTHER_URL", other.URL)
 					e.Setenv("DB", kind)
 					e.Setenv("DATABASE_URL", d.URL)
 					e.Setenv(programEnv, "1")
 					e.Setenv("GORACE", "atexit_sleep_ms=0") // else each child of a test with -race ends a second late
 					e.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
-					return nil
+					return os.CopyFS(e.WorkDir, os.DirFS(filepath.Join(scripts, "files")))
 				},
 				Condition: func(cond string) (bool, error) {
 					if !slices.Contains(testdb.Names(), cond) {
@@ -69,7 +78,9 @@ func TestScripts(t *testing.T) {
 					}
 					return cond == kind, nil
 				},
-				Cmds: map[string]func(*testscript.TestScript, bool, []string){"drover": scriptDrover, "exit": scriptExit, "sql": scriptSQL},
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					"drover": scriptDrover, "exit": scriptExit, "indoubt": scriptInDoubt, "keep": scriptKeep, "sql": scriptSQL, "until": scriptUntil,
+				},
 			})
 		})
 	}
@@ -98,14 +109,10 @@ func scriptExit(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) == 0 {
+	raw, statement := scriptStatement(ts, args)
+	if neg || statement == "" {
 		ts.Fatalf("usage: sql STATEMENT or sql FILE.sql")
 	}
-	raw := ts.Value("raw").(*sql.DB)
-	if args[0] == "other" {
-		raw, args = ts.Value("other").(*sql.DB), args[1:]
-	}
-	statement := strings.Join(args, " ")
 	if strings.HasSuffix(statement, ".sql") {
 		statement = ts.ReadFile(statement)
 	}
@@ -114,7 +121,21 @@ func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		return
 	}
-	rows, err := raw.Query(statement)
+	_, err := io.WriteString(ts.Stdout(), scriptRows(ts, raw, statement))
+	ts.Check(err)
+}
+
+// scriptStatement returns the database that a statement is for, and the statement.
+func scriptStatement(ts *testscript.TestScript, args []string) (raw *sql.DB, statement string) {
+	name := "raw"
+	if len(args) > 0 && args[0] == "other" {
+		name, args = args[0], args[1:]
+	}
+	return ts.Value(name).(*sql.DB), strings.Join(args, " ")
+}
+
+func scriptRows(ts *testscript.TestScript, raw *sql.DB, query string) string {
+	rows, err := raw.Query(query)
 	ts.Check(err)
 	defer func() { _ = rows.Close() }()
 	columns, err := rows.Columns()
@@ -123,6 +144,7 @@ func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {
 	for i := range cells {
 		into[i] = &cells[i]
 	}
+	var text strings.Builder
 	for rows.Next() {
 		ts.Check(rows.Scan(into...))
 		line := make([]string, len(cells))
@@ -131,10 +153,53 @@ func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {
 				line[i] = "NULL"
 			}
 		}
-		_, err := fmt.Fprintln(ts.Stdout(), strings.Join(line, "\t"))
-		ts.Check(err)
+		text.WriteString(strings.Join(line, "\t") + "\n")
 	}
 	ts.Check(rows.Err())
+	return text.String()
+}
+
+// scriptPatience is how long a script waits for a program beside it: far longer than it takes.
+const scriptPatience = 30 * time.Second
+
+func scriptUntil(ts *testscript.TestScript, neg bool, args []string) {
+	raw, query := scriptStatement(ts, args)
+	if neg || !strings.HasPrefix(query, "SELECT") {
+		ts.Fatalf("usage: until SELECT...")
+	}
+	for begun := time.Now(); scriptRows(ts, raw, query) == ""; {
+		if time.Since(begun) > scriptPatience {
+			ts.Fatalf("there is still no row after %v", scriptPatience)
+		}
+	}
+}
+
+func scriptKeep(ts *testscript.TestScript, neg bool, args []string) {
+	value := strings.TrimSuffix(ts.ReadFile("stdout"), "\n")
+	if neg || len(args) != 1 || value == "" || strings.Contains(value, "\n") {
+		ts.Fatalf("usage: keep NAME, after one line was printed")
+	}
+	ts.Setenv(args[0], value)
+}
+
+func scriptInDoubt(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: indoubt")
+	}
+	ts.Setenv("DATABASE_URL_B", ts.Value("indoubt").(func() string)())
+}
+
+// leaveInDoubt is the command indoubt. It returns the address of the second database.
+func leaveInDoubt(t testing.TB, d testdb.Database) string {
+	c := &couple{a: &bench{Database: d}, b: &bench{Database: testdb.Fresh(t, d.Name)}}
+	for _, b := range []*bench{c.a, c.b} {
+		if _, err := b.RawDB(t).ExecContext(t.Context(), "CREATE TABLE event (id integer NOT NULL PRIMARY KEY)"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.leave(t, 1, commits...)
+	c.leave(t, 2, decision...)
+	return c.b.URL
 }
 
 // unscripted are the commands that have no script yet.
@@ -144,7 +209,7 @@ var unscripted []string
 func TestScripts_EveryCommand(t *testing.T) {
 	names := []string{"help", "version", "completion", "man"}
 	for _, constructor := range command.All() {
-		names = append(names, constructor().Name)
+		names = append(names, runnable("", constructor())...)
 	}
 	files, err := filepath.Glob(filepath.Join(scripts, "*.txtar"))
 	if err != nil {
@@ -159,9 +224,20 @@ func TestScripts_EveryCommand(t *testing.T) {
 		text.Write(a.Comment)
 	}
 	for _, name := range names {
-		runs := regexp.MustCompile(`(?m)^(\[\w+\] )?(exit \d+ )?drover ` + regexp.QuoteMeta(name) + `\b`).MatchString(text.String())
+		runs := regexp.MustCompile(`(?m)^(\[!?\w+\] )?(exit \d+ )?drover ` + regexp.QuoteMeta(name) + `\b`).MatchString(text.String())
 		if excepted := slices.Contains(unscripted, name); runs == excepted {
 			t.Errorf("%s: in a script %t, among the exceptions %t", name, runs, excepted)
 		}
 	}
+}
+
+// runnable returns the name of a command, or the names of the commands of a group.
+func runnable(group string, c *drover.Command) (names []string) {
+	if len(c.Subcommands) == 0 {
+		return []string{group + c.Name}
+	}
+	for _, sub := range c.Subcommands {
+		names = append(names, runnable(group+c.Name+" ", sub)...)
+	}
+	return names
 }

@@ -21,37 +21,28 @@ const exportGoal = 1.25
 
 // exports writes a table to a CSV file with drover and with the database's own tool, each in a process of its own. What drover writes is compared with
 // the file that the rows came from.
-func exports(ctx context.Context, s *site) (err error) {
-	program, err := buildDrover(ctx, s.harness, s.options)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Join(s.harness.Dir(), "export-"+s.Name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	origin, file := filepath.Join(dir, "origin.csv"), filepath.Join(dir, "items.csv")
-	if err := s.fillFromCSV(ctx, origin, s.options.ExportRows); err != nil {
-		return err
-	}
-	drover := func(name string, goal float64, args ...string) measure.Side {
-		return measure.Side{
-			Name: name, Goal: goal, Run: func(ctx context.Context, _ int) error {
-				cmd := exec.CommandContext(ctx, program, append([]string{"export", "--table", "csv_items", "--overwrite", "--progress", "none"}, args...)...)
-				cmd.Env = append(os.Environ(), "DATABASE_URL="+s.URL)
-				return combined(cmd)
-			},
+func exports(ctx context.Context, s *site) error {
+	return s.withFiles(ctx, "export", func(program, dir string) error {
+		origin, file := filepath.Join(dir, "origin.csv"), filepath.Join(dir, "items.csv")
+		if err := s.fillFromCSV(ctx, origin, s.options.ExportRows); err != nil {
+			return err
 		}
-	}
-	whole := drover("drover export", exportGoal, file)
-	whole.Check = func(context.Context) error { return sameFiles(origin, file) }
-	tool := s.exportTool(filepath.Join(dir, "tool.csv"))
-	return s.compare(ctx, fmt.Sprintf("export of %d rows to CSV", s.options.ExportRows), measure.Plan{Rounds: s.options.ExportRounds, Times: 1}, tool, whole,
-		drover("in parts of 100,000 rows", 0, filepath.Join(dir, "parts"), "--part-rows", "100000"),
-		drover("with zstd", 0, filepath.Join(dir, "items.csv.zst")),
-		drover("as JSON Lines", 0, filepath.Join(dir, "items.jsonl")),
-		drover("as Parquet", 0, filepath.Join(dir, "items.parquet")))
+		drover := func(name string, goal float64, args ...string) measure.Side {
+			return measure.Side{
+				Name: name, Goal: goal, Run: func(ctx context.Context, _ int) error {
+					return s.drover(ctx, program, append([]string{"export", "--table", "csv_items", "--overwrite"}, args...)...)
+				},
+			}
+		}
+		whole := drover("drover export", exportGoal, file)
+		whole.Check = func(context.Context) error { return sameFiles(origin, file) }
+		tool := s.exportTool(filepath.Join(dir, "tool.csv"))
+		return s.compare(ctx, fmt.Sprintf("export of %d rows to CSV", s.options.ExportRows), measure.Plan{Rounds: s.options.ExportRounds, Times: 1}, tool, whole,
+			drover("in parts of 100,000 rows", 0, filepath.Join(dir, "parts"), "--part-rows", "100000"),
+			drover("with zstd", 0, filepath.Join(dir, "items.csv.zst")),
+			drover("as JSON Lines", 0, filepath.Join(dir, "items.jsonl")),
+			drover("as Parquet", 0, filepath.Join(dir, "items.parquet")))
+	})
 }
 
 // csvColumns are those of the table that files are written from and read into.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -19,59 +18,47 @@ const importGoal = 1.25
 
 // imports reads a CSV file into an empty table with drover and with the database's own tool, each in a process of its own. What drover has read is
 // written to a file again, which must be the same one.
-func imports(ctx context.Context, s *site) (err error) {
-	program, err := buildDrover(ctx, s.harness, s.options)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Join(s.harness.Dir(), "import-"+s.Name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	origin, again := filepath.Join(dir, "origin.csv"), filepath.Join(dir, "again.csv")
-	if err := s.fillFromCSV(ctx, origin, s.options.ExportRows); err != nil {
-		return err
-	}
-	drover := func(ctx context.Context, args ...string) error {
-		cmd := exec.CommandContext(ctx, program, append(args, "--progress", "none")...)
-		cmd.Env = append(os.Environ(), "DATABASE_URL="+s.URL)
-		return combined(cmd)
-	}
-	packed := filepath.Join(dir, "origin.csv.zst")
-	if err := drover(ctx, "export", packed, "--table", "csv_items"); err != nil {
-		return err
-	}
-	empty := func(ctx context.Context) error {
-		if err := s.csvTable(ctx, "csv_items"); err != nil {
+func imports(ctx context.Context, s *site) error {
+	return s.withFiles(ctx, "import", func(program, dir string) error {
+		origin, again, packed := filepath.Join(dir, "origin.csv"), filepath.Join(dir, "again.csv"), filepath.Join(dir, "origin.csv.zst")
+		if err := s.fillFromCSV(ctx, origin, s.options.ExportRows); err != nil {
 			return err
 		}
-		if s.Name == testdb.NameSQLite {
-			return s.exec(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+		drover := func(ctx context.Context, args ...string) error {
+			return s.drover(ctx, program, append([]string{args[0], "--table", "csv_items"}, args[1:]...)...)
 		}
-		return nil
-	}
-	check := func(ctx context.Context) error {
-		if err := drover(ctx, "export", again, "--table", "csv_items", "--overwrite"); err != nil {
+		if err := drover(ctx, "export", packed); err != nil {
 			return err
 		}
-		return sameFiles(origin, again)
-	}
-	side := func(name string, goal float64, args ...string) measure.Side {
-		return measure.Side{
-			Name: name, Goal: goal, Prepare: empty, Check: check, Run: func(ctx context.Context, _ int) error {
-				return drover(ctx, append([]string{"import", "--table", "csv_items", "--no-input", "--again"}, args...)...)
-			},
+		empty := func(ctx context.Context) error {
+			if err := s.csvTable(ctx, "csv_items"); err != nil {
+				return err
+			}
+			if s.Name == testdb.NameSQLite {
+				return s.exec(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+			}
+			return nil
 		}
-	}
-	tool := s.importTool(origin)
-	tool.Prepare, tool.Check = empty, s.importedAll
-	full := side("drover import --upsert-on id, all rows there", 0, origin, "--upsert-on", "id")
-	full.Prepare, full.Run = nil, func(ctx context.Context, _ int) error {
-		return drover(ctx, "import", origin, "--table", "csv_items", "--no-input", "--upsert-on", "id")
-	}
-	return s.compare(ctx, fmt.Sprintf("import of %d rows of CSV", s.options.ExportRows), measure.Plan{Rounds: s.options.ExportRounds, Times: 1}, tool,
-		side("drover import", importGoal, origin), side("with --batch-size 1000", 0, origin, "--batch-size", "1000"), side("of zstd", 0, packed), full)
+		check := func(ctx context.Context) error {
+			if err := drover(ctx, "export", again, "--overwrite"); err != nil {
+				return err
+			}
+			return sameFiles(origin, again)
+		}
+		side := func(name string, goal float64, args ...string) measure.Side {
+			return measure.Side{
+				Name: name, Goal: goal, Prepare: empty, Check: check, Run: func(ctx context.Context, _ int) error {
+					return drover(ctx, append([]string{"import", "--no-input", "--again"}, args...)...)
+				},
+			}
+		}
+		tool := s.importTool(origin)
+		tool.Prepare, tool.Check = empty, s.importedAll
+		full := side("drover import --upsert-on id, all rows there", 0, origin, "--upsert-on", "id")
+		full.Prepare = nil
+		return s.compare(ctx, fmt.Sprintf("import of %d rows of CSV", s.options.ExportRows), measure.Plan{Rounds: s.options.ExportRounds, Times: 1}, tool,
+			side("drover import", importGoal, origin), side("with --batch-size 1000", 0, origin, "--batch-size", "1000"), side("of zstd", 0, packed), full)
+	})
 }
 
 // importedAll counts the rows, and adds their keys up.

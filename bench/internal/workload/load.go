@@ -36,12 +36,8 @@ func loads(ctx context.Context, s *site) error {
 	}
 	const set = "filler = 'changed'"
 	backfill := func(more ...string) func(ctx context.Context) error {
-		args := append([]string{"backfill", "--table", "pgbench_accounts", "--set", set, "--no-input", "--again", "--progress", "none"}, more...)
-		return func(ctx context.Context) error {
-			cmd := exec.CommandContext(ctx, program, args...)
-			cmd.Env = append(os.Environ(), "DATABASE_URL="+s.URL)
-			return combined(cmd)
-		}
+		args := append([]string{"backfill", "--table", "pgbench_accounts", "--set", set, "--no-input", "--again"}, more...)
+		return func(ctx context.Context) error { return s.drover(ctx, program, args...) }
 	}
 	sheet := Sheet{
 		Title:  fmt.Sprintf("What others feel: pgbench at %d transactions a second while %d rows are changed, PostgreSQL", s.options.LoadRate, loadScale*100_000),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -480,6 +481,32 @@ func TestRun_TimeLimit(t *testing.T) {
 			t.Error("all rows are done")
 		}
 	})
+}
+
+// TestRun_TimeLimitWithoutAnswer has a database that gives no answer when the run asks whether it is to stop. The limit holds all the same.
+func TestRun_TimeLimitWithoutAnswer(t *testing.T) {
+	asked := make(chan struct{})
+	var once sync.Once
+	silent := db.Intercept(func(ctx context.Context, s db.Statement, next func(context.Context) error) error {
+		if !strings.HasPrefix(s.SQL, `SELECT "request"`) {
+			return next(ctx)
+		}
+		once.Do(func() { close(asked) })
+		<-ctx.Done()
+		return context.Cause(ctx)
+	})
+	f := newFixture(t, testdb.Fresh(t, testdb.NameSQLite), 20, silent)
+	job := counting(func(_ context.Context, b *batch.Batch[Item]) error {
+		if b.Number() == 2 {
+			<-asked // which is before the limit
+		}
+		return nil
+	})
+	res, err := job.Run(t.Context(), f.conn, batch.Options{BatchSize: 1, RowsPerSecond: 2, Lease: time.Hour, TimeLimit: 1500 * time.Millisecond})
+	var stopped *batch.StoppedError
+	if !errors.As(err, &stopped) || !strings.Contains(stopped.Reason, "time limit") || res.Done == 20 {
+		t.Fatalf("%d rows done, %v: want a stop by the time limit", res.Done, err)
+	}
 }
 
 func TestRun_APanicPassesThrough(t *testing.T) {

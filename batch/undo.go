@@ -90,12 +90,24 @@ type undoSource struct {
 
 func (s *undoSource) name() string { return "the changes of run " + Short(s.of) }
 
-func (s *undoSource) plan(ctx context.Context, _ *db.DB, _ planOptions) (*sourcePlan, error) {
-	n, err := s.store.CountImages(ctx, s.of)
+func (s *undoSource) plan(ctx context.Context, conn *db.DB, _ planOptions) (*sourcePlan, error) {
+	journal, err := s.store.CountJournal(ctx, s.of)
 	if err != nil {
 		return nil, err
 	}
+	var n int64
+	for _, j := range journal {
+		if _, err := s.tables.get(ctx, conn, j.Table); err != nil {
+			return nil, s.misfit(fmt.Errorf("%w; nothing was changed", err))
+		}
+		n += j.Rows
+	}
 	return &sourcePlan{rows: n, shards: []runstore.Shard{{Planned: n}}}, nil
+}
+
+// misfit is the error of a table that is gone or has changed. It is that of all its rows, and nobody could try them again one by one.
+func (s *undoSource) misfit(err error) error {
+	return Fatal(drover.Exit(drover.ExitRefused, "%w", err).Try("give the table the form that it had in run %s, and undo it then", Short(s.of)))
 }
 
 func (s *undoSource) read(ctx context.Context, _ *db.DB, sh *shard, size int) (page, error) {
@@ -148,6 +160,9 @@ func (s *undoSource) process(ctx context.Context, w *work) error {
 // restore restores images of one table and one kind; offset is the place of the first in the page.
 func (s *undoSource) restore(ctx context.Context, w *work, images []runstore.Image, offset int) error {
 	t, err := s.tables.get(ctx, w.DB(), images[0].Table)
+	if db.KindOf(err) == db.ErrUndefinedTable {
+		return s.misfit(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -167,6 +182,9 @@ func (s *undoSource) restore(ctx context.Context, w *work, images []runstore.Ima
 			now, present = &row, present[1:]
 		}
 		changed, err := restore.take(ctx, img, now)
+		if errors.As(err, new(*rowimage.SchemaError)) {
+			return s.misfit(err)
+		}
 		if err != nil {
 			return fmt.Errorf("restore row %s of %s: %w", img.Key, img.Table, err)
 		}

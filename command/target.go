@@ -288,6 +288,20 @@ func (t *target) count(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
+// matched counts the rows that match, and refuses a condition for which the database had to take a value for another one. It is for a block.
+func (t *target) matched(ctx context.Context) (int64, error) {
+	n, err := t.count(ctx)
+	with, warns := t.dialect.(dialect.Converter)
+	if err != nil || t.where == "" || !warns {
+		return n, err
+	}
+	text, err := with.Converted(ctx, t.conn)
+	if err == nil && text != "" {
+		err = &db.Error{Op: "compare", Alias: t.conn.Alias(), Kind: db.ErrData, Table: t.table.FullName(), Err: errors.New(text)}
+	}
+	return n, err
+}
+
 // readKey runs a query for one key.
 func (t *target) readKey(ctx context.Context, query string, args ...any) (keyset.Values, error) {
 	return t.keys.Scan(t.conn.QueryRow(ctx, query, args...).Scan)

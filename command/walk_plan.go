@@ -72,7 +72,7 @@ func (w *walk) plan(ctx context.Context) (*walkPlan, error) {
 		return nil, err
 	}
 	start := w.call.Now()
-	if plan.matched, err = w.count(ctx); err != nil {
+	if plan.matched, err = w.matched(ctx); err != nil {
 		return nil, w.rejectedWhere(ctx, fmt.Errorf("count the matching rows: %w", err))
 	}
 	plan.counted = w.call.Now().Sub(start)

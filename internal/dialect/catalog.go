@@ -150,6 +150,20 @@ func (t *Table) Column(name string) (c Column, ok bool) {
 	return Column{}, false
 }
 
+// Unfilled are the columns that stay without a value where an INSERT gives only some, although they are NOT NULL. Where a trigger is fired, which may
+// give them one, there are none.
+func (t *Table) Unfilled(given func(column string) bool) (names []string) {
+	if slices.ContainsFunc(t.Triggers, func(g Trigger) bool { return slices.Contains(g.Events, "INSERT") }) {
+		return nil
+	}
+	for _, c := range t.Columns {
+		if !given(c.Name) && !c.Nullable && !c.Default && !c.Auto && !c.Sequence && !c.Generated {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
 // FullName is the table's name for people: with its schema where the database has schemas.
 func (t *Table) FullName() string { return join(t.Schema, t.Name) }
 

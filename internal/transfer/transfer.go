@@ -97,6 +97,12 @@ func New(from, to Side, only []string) (*Transfer, error) {
 		}
 		t.columns = append(t.columns, col)
 	}
+	for _, name := range to.Table.Unfilled(func(name string) bool {
+		_, is := from.Table.Column(name)
+		return is && (only == nil || slices.Contains(only, name) || slices.Contains(from.Key.Columns, name))
+	}) {
+		refuse("there is no value for the column %q of %s, NOT NULL without a default", name, mismatch.To)
+	}
 	if !to.Key.Has(from.Key.Columns) {
 		refuse("the key %s is none of the other table", strings.Join(from.Key.Columns, ", "))
 	}

@@ -127,7 +127,7 @@ func (a *App) Main() {
 	os.Exit(a.Run(context.Background(), ProcessEnv())) //nolint:forbidigo // the one place that does
 }
 
-// version is what the version word and the version option print.
+// version is the version of the program, without its name.
 func (a *App) version() string {
 	v := a.Version
 	if v == "" {
@@ -136,7 +136,7 @@ func (a *App) version() string {
 			v = info.Main.Version
 		}
 	}
-	return a.Name + " " + v
+	return v
 }
 
 // callerOrigin is the file and line of the code that called the calling method.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/drover-dev/drover/internal/term"
 )
 
 // intrinsicCommands are the commands of every program. They need no database and no valid configuration.
@@ -81,8 +83,20 @@ func versionCommand() *Command {
 	}
 }
 
+// versionDocument is what version --json prints. Its fields are a contract.
+type versionDocument struct {
+	Type    string `json:"type"`
+	Time    string `json:"time"`
+	Program string `json:"program"`
+	Version string `json:"version"`
+}
+
 func (inv *invocation) printVersion() error {
-	_, err := fmt.Fprintln(inv.out, inv.app.version())
+	text := inv.app.Name + " " + inv.app.version()
+	if inv.std.json {
+		text = inv.document(versionDocument{"version", term.Timestamp(inv.now()), inv.app.Name, inv.app.version()})
+	}
+	_, err := fmt.Fprintln(inv.out, text)
 	return err //nolint:wrapcheck // the only way to fail is the output, which says so
 }
 

@@ -179,3 +179,11 @@ func (c *Call) StopErr(summary string, args ...any) error {
 
 // StopSignal is the signal that asked the command to end, for a [StopError] of its own; nil when none did.
 func (c *Call) StopSignal() os.Signal { return c.inv.scope.stop.signal() }
+
+// StopReason is the name of the signal that asked the command to end, as "SIGINT"; "" when none did.
+func (c *Call) StopReason() string {
+	if sig := c.StopSignal(); sig != nil {
+		return signalName(sig)
+	}
+	return ""
+}

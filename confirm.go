@@ -14,7 +14,7 @@ import (
 type Facts struct {
 	Action   string    // what will be done: "permanently delete"
 	Count    int64     // to how many
-	What     string    // of what: "rows from public.events"
+	What     string    // of what: "rows from public.events"; where it is one, rows and records lose their s
 	Cascades []Cascade // what else it does
 	// Severe is a word to type in place of "yes", usually the table's name: nobody types that from habit.
 	Severe string
@@ -35,19 +35,31 @@ const yes = "yes"
 // sentence says what will happen, to how many rows, on which database.
 func (f Facts) sentence(c *Call) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "This will %s %s %s", f.Action, term.Count(f.Count), f.What)
+	fmt.Fprintf(&b, "This will %s %s", f.Action, counted(f.Count, f.What))
 	if c.conn != nil {
 		fmt.Fprintf(&b, " on %q (%s)", c.conn.Alias(), c.conn.Address())
 	}
 	b.WriteByte('.')
 	for _, also := range f.Cascades {
-		fmt.Fprintf(&b, "\nIt will also %s %s %s", also.Action, term.Count(also.Count), also.What)
+		fmt.Fprintf(&b, "\nIt will also %s %s", also.Action, counted(also.Count, also.What))
 		if also.Why != "" {
 			fmt.Fprintf(&b, " (%s)", also.Why)
 		}
 		b.WriteByte('.')
 	}
 	return b.String()
+}
+
+// counted is a number of things.
+func counted(n int64, what string) string {
+	noun, rest, more := strings.Cut(what, " ")
+	if one := strings.TrimSuffix(noun, "s"); n == 1 && (one == "row" || one == "record") {
+		noun = one
+	}
+	if more {
+		noun += " " + rest
+	}
+	return term.Count(n) + " " + noun
 }
 
 func (f Facts) total() int64 {

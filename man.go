@@ -22,7 +22,7 @@ func (inv *invocation) page(cc *cobra.Command) string {
 		short = "database commands"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, ".TH %q 1 \"\" %q\n", strings.ToUpper(pageName(cc)), inv.app.version())
+	fmt.Fprintf(&b, ".TH %q 1 \"\" %q\n", strings.ToUpper(pageName(cc)), inv.app.Name+" "+inv.app.version())
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff(pageName(cc)), roff(short))
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", roff(inv.synopsis(cc)))
 	fmt.Fprintf(&b, ".SH DESCRIPTION\n%s\n", roffText(helpText(inv.app, cmd)))
@@ -104,6 +104,9 @@ func (inv *invocation) writePages(ctx context.Context, c *Call, dir, ext string,
 			}
 		}
 		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // as the pages in it
+		return Errorf("--dir: %w", err)
 	}
 	return write(inv.root)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/term"
@@ -125,6 +126,9 @@ func hintsOf(err error) []string {
 			}
 		}
 	})
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		add("free space on the disk that the file is on, and run again")
+	}
 	if len(hints) == 0 {
 		add(db.KindOf(err).Hint()) // of an error that only the driver has made
 	}

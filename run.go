@@ -148,7 +148,7 @@ func (inv *invocation) judge(err error, hard bool) error {
 	case err == nil && inv.scope.stop.told.Load():
 		return &StopError{Signal: sig}
 	case err == nil && inv.out.failure() != nil:
-		return Errorf("the work is done, but its results could not be written: %w", inv.out.failure()).Try("make room where the output goes; what was changed stays changed")
+		return Errorf("the work is done and stays done, but its results could not be written: %w", inv.out.failure())
 	case err == nil:
 		return nil
 	case hard && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):

@@ -224,7 +224,7 @@ func (r *runner) hold(ctx context.Context, fn func(ctx context.Context) error) e
 	around.Go(func() {
 		select {
 		case <-r.settings.Stopping:
-			r.askStop(byCaller, false)
+			r.askStop(r.settings.whyStopped(), false)
 		case <-beside.Done():
 		}
 	})

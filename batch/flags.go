@@ -169,7 +169,7 @@ func (x *Flags) Options(ctx context.Context, c *drover.Call) (Options, error) {
 	}
 	o.CommandLine = c.CommandLine(map[string]string{"again": "", "resume": "", "no-input": "", "plan": "", "plan-out": ""})
 	o.Arguments = x.arguments(c)
-	o.Stopping, o.Now, o.tool = c.Stopping(), c.Now, toolOf(c)
+	o.Stopping, o.StopReason, o.Now, o.tool = c.Stopping(), c.StopReason, c.Now, toolOf(c)
 	if _, err := o.check(); err != nil {
 		return o, drover.Exit(drover.ExitUsage, "%w", err)
 	}

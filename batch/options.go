@@ -74,9 +74,11 @@ type Options struct {
 
 	// Stopping asks the run to stop between two batches when it is closed.
 	Stopping <-chan struct{}
-	tool     string // how a command line about the run begins; "": drover
-	approved *approved
-	saves    bool // the plan will be written to a file
+	// StopReason says why Stopping was closed, as "SIGINT"; nil, or "" for an answer: "the program that called it".
+	StopReason func() string
+	tool       string // how a command line about the run begins; "": drover
+	approved   *approved
+	saves      bool // the plan will be written to a file
 	// Observe is told what happens, by one goroutine at a time. It must be quick, and must not call the run's database.
 	Observe func(Event)
 	// Owner names the runner; empty: user@host and the process number. By is who began the run; empty: user@host.
@@ -178,6 +180,16 @@ func (o Options) check() (*settings, error) {
 	}
 	s.defaults()
 	return s, nil
+}
+
+// whyStopped is why Stopping was closed.
+func (s *settings) whyStopped() string {
+	if s.StopReason != nil {
+		if reason := s.StopReason(); reason != "" {
+			return reason
+		}
+	}
+	return "the program that called it"
 }
 
 func (s *settings) defaults() {

@@ -187,7 +187,7 @@ func (r *runner) claim(ctx context.Context) error {
 	case plan == nil:
 		return nil
 	case r.current != nil:
-		if kept(r.current, planArgument) == plan.SHA256 || plan.Run == r.current.ID {
+		if r.current.Argument(planArgument) == plan.SHA256 || plan.Run == r.current.ID {
 			return nil
 		}
 		id := Short(r.current.ID)
@@ -224,7 +224,7 @@ func (r *runner) claim(ctx context.Context) error {
 		return err
 	}
 	for i := range runs {
-		if kept(&runs[i], planArgument) == plan.SHA256 {
+		if runs[i].Argument(planArgument) == plan.SHA256 {
 			return &DoneError{RunID: runs[i].ID, Plan: plan.file}
 		}
 	}

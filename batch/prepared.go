@@ -5,7 +5,6 @@ import (
 
 	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/planfile"
-	"github.com/drover-dev/drover/internal/runstore"
 )
 
 // Kept returns the value that the run which these options go on with was given in [Options.Frozen] under a name, and the run's id; of a replay, it is
@@ -26,21 +25,11 @@ func (j *Job[T]) Kept(ctx context.Context, conn *db.DB, o Options, name string) 
 	}
 	switch {
 	case run != nil:
-		return kept(run, name), run.ID, nil
+		return run.Argument(name), run.ID, nil
 	case o.approved != nil:
 		return planfile.Value(o.approved.Kept, name), "", nil
 	}
 	return "", "", nil
-}
-
-// kept is the value of an argument of a run; "" where it has none of that name.
-func kept(run *runstore.Run, name string) string {
-	for _, a := range run.Arguments {
-		if a.Name == name {
-			return a.Value
-		}
-	}
-	return ""
 }
 
 // Prepared is a job that is measured and not begun yet, so that what is shown and confirmed is what is then done. End it with one of Run, Rehearse and

@@ -122,7 +122,7 @@ func (r *runner) rehearsed(ctx context.Context, batches int) ([]*shard, error) {
 func (h *Rehearsal) shard(ctx context.Context, r *runner, sh *shard, batches int) error {
 	for !sh.Done && (batches == 0 || h.Batches < int64(batches)) {
 		if r.stopped() {
-			return &StoppedError{Reason: byCaller}
+			return &StoppedError{Reason: r.settings.whyStopped()}
 		}
 		w := &work{run: r, shard: sh, number: h.Batches + 1, attempt: 1}
 		p, err := h.batch(ctx, r, w)

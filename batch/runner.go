@@ -149,14 +149,11 @@ func (r *runner) throttled(e pace.Event) {
 func (r *runner) stopped() bool {
 	select {
 	case <-r.settings.Stopping:
-		r.askStop(byCaller, false)
+		r.askStop(r.settings.whyStopped(), false)
 	default:
 	}
 	return r.stop.wanted()
 }
-
-// byCaller is the reason of a stop by Options.Stopping.
-const byCaller = "the program that called it"
 
 // id is the run's id; "" in a dry run.
 func (r *runner) id() string {
@@ -408,7 +405,10 @@ func (c *imagedTables) get(ctx context.Context, conn *db.DB, name string) (*imag
 	}
 	d := conn.Dialect()
 	described, err := d.Table(ctx, conn, name)
-	if err != nil {
+	switch {
+	case db.KindOf(err) == db.ErrUndefinedTable: // which names it
+		return nil, err
+	case err != nil:
 		return nil, fmt.Errorf("describe table %s: %w", name, err)
 	}
 	if len(described.Keys) == 0 {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -55,7 +56,7 @@ func (e *events) collect(t *testing.T, cmd *exec.Cmd, use func(said func(text st
 			case "start", "resume":
 				begun = true
 			case "progress", "status", "stopping", "exit_error":
-				begun = strings.Contains(stdout.String(), `"type":"summary"`)
+				begun = strings.Contains(stdout.String(), `"type":"summary"`) && strings.Contains(stdout.String(), `"run_id":`) // an export is no run
 			}
 			if !stored && fields["time"] == nil || begun && fields["run_id"] == nil {
 				e.bare = append(e.bare, kind+": "+line)
@@ -104,6 +105,13 @@ func (c *collected) waitFor(t *testing.T, text string) {
 	}
 }
 
+// deadlockAt75 makes the first deletion of one row of events fail on PostgreSQL as a deadlock does.
+var deadlockAt75 = []string{
+	`CREATE SEQUENCE attempts`,
+	`CREATE FUNCTION lock() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF OLD.id = 75 AND nextval(''attempts'') = 1 THEN RAISE EXCEPTION ''deadlock detected'' USING ERRCODE = ''40P01''; END IF; RETURN OLD; END'`,
+	`CREATE TRIGGER lock BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTION lock()`,
+}
+
 // TestJSON_Contract lists every type of line that runs of commands write, with its fields. A field that is renamed or lost is a broken promise:
 // the golden file may only grow.
 func TestJSON_Contract(t *testing.T) {
@@ -135,11 +143,31 @@ func TestJSON_Contract(t *testing.T) {
 	run("backfill", "--table", "events", "--set", "status = 'seen'", "--where", "status = 'open'", "--batch-size", "50", "--canary", "50", "--undo", "--no-input", "--json")
 	run("undo", lite.lastRun(t), "--no-input", "--json")
 
+	// Files, and another database.
+	file := filepath.Join(t.TempDir(), "events.csv")
+	lite.exec(t, "CREATE TABLE read (id integer NOT NULL PRIMARY KEY, status varchar(10) NOT NULL CHECK (id <> 75))")
+	run("export", file, "--table", "events", "--dry-run", "--json")
+	run("export", file, "--table", "events", "--json")
+	run("import", file, "--table", "read", "--dry-run", "--json", "--plan-out", file+".plan")
+	run("import", file, "--table", "read", "--no-input", "--json", "--max-errors", "1", "--batch-size", "50", "--reject-file", file+".rejects")
+	run("import", file, "--table", "nowhere", "--no-input", "--json")
+	other := newBench(t, testdb.Fresh(t, testdb.NameSQLite))
+	other.exec(t, "CREATE TABLE events (id integer NOT NULL PRIMARY KEY, status varchar(10) NOT NULL)")
+	for _, option := range []string{"--dry-run", "--no-input"} {
+		copying := lite.still(t, "copy", "--from", "default", "--to", "other", "--table", "events", option, "--json")
+		copying.Env = append(copying.Env, "DATABASE_URL_OTHER="+other.URL)
+		e.collect(t, copying, nil)
+	}
+	run("inspect", "events", "--json")
+	run("doctor", "--json")
+	run("init", "--json")
+	run("new", "command", "close-accounts", "--dry-run", "--json")
+	run("shell", "--print", "--json")
+	run("version", "--json")
+
 	post := newBench(t, testdb.Fresh(t, testdb.NamePostgres))
 	post.events(t, 300)
-	post.exec(t, `CREATE SEQUENCE attempts`,
-		`CREATE FUNCTION lock() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF OLD.id = 75 AND nextval(''attempts'') = 1 THEN RAISE EXCEPTION ''deadlock detected'' USING ERRCODE = ''40P01''; END IF; RETURN OLD; END'`,
-		`CREATE TRIGGER lock BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTION lock()`)
+	post.exec(t, deadlockAt75...)
 	e.collect(t, post.still(t, purge("--no-input")...), nil)
 
 	if len(e.bare) > 0 {

@@ -192,7 +192,7 @@ func (x *exporting) fileError(err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return drover.Exit(drover.ExitFailed, "%s cannot be written: %w", x.file, err).Try("the folder must be there, and let this user write")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return drover.Exit(drover.ExitFailed, "%s cannot be written: %w; no file that is not whole was kept", x.file, err).Try("free space on its disk, or name a file on another one, and run again")
+		return drover.Exit(drover.ExitFailed, "%s cannot be written: %w; no file that is not whole was kept", x.file, err)
 	}
 	return drover.Exit(drover.ExitFailed, "%s cannot be written: %w", x.file, err)
 }

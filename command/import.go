@@ -205,15 +205,7 @@ func (j *importing) unfinished(ctx context.Context, path string) error {
 		return err
 	}
 	for _, run := range runs {
-		value := func(name string) string {
-			for _, a := range run.Arguments {
-				if a.Name == name {
-					return a.Value
-				}
-			}
-			return ""
-		}
-		if value("file") != path || value("table") != j.o.table || value("sha256") == j.in.SHA256() || run.RetryOf != "" {
+		if run.Argument("file") != path || run.Argument("table") != j.o.table || run.Argument("sha256") == j.in.SHA256() || run.RetryOf != "" {
 			continue
 		}
 		id := batch.Short(run.ID)

@@ -157,13 +157,9 @@ func (j *importing) column(field, name string, said bool) (dialect.Column, error
 
 // complete refuses columns that would be without a value.
 func (j *importing) complete(columns []rowload.Column) error {
-	var missing []string
-	for _, c := range j.table.Columns {
-		has := slices.ContainsFunc(columns, func(other rowload.Column) bool { return other.Name == c.Name })
-		if !has && !c.Nullable && !c.Default && !c.Auto && !c.Sequence && !c.Generated {
-			missing = append(missing, c.Name)
-		}
-	}
+	missing := j.table.Unfilled(func(name string) bool {
+		return slices.ContainsFunc(columns, func(c rowload.Column) bool { return c.Name == name })
+	})
 	if len(missing) == 0 {
 		return nil
 	}

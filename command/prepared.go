@@ -5,6 +5,7 @@ import (
 
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/batch"
+	"github.com/drover-dev/drover/internal/term"
 )
 
 // planned is what is particular to a command whose whole work a job of the engine is.
@@ -34,7 +35,7 @@ func runPrepared(ctx context.Context, prepared *batch.Prepared, screen *batch.Sc
 		c.Notice("%s", w.nothing())
 		return nil
 	case c.CheckOnly():
-		return c.WorkFound("%d rows of %s to %s", max(left, 1), plan.Source, verb.Base)
+		return c.WorkFound("%s of %s to %s", term.Counted(max(left, 1), "row"), plan.Source, verb.Base)
 	case c.Rollback() && plan.Rows > 0:
 		h, err := prepared.Rehearse(ctx, flags.Sample())
 		if err != nil {

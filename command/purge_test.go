@@ -128,6 +128,8 @@ var unstable = []struct {
 	{regexp.MustCompile(`(postgres|mariadb|sqlite) [\d.]+`), "$1 VERSION"},
 	{regexp.MustCompile(`(postgres system|mysql server|sqlite file) [^",]+, (database|schema|application) (\w+( \(\d+\))?)`), "IDENTITY"},
 	{regexp.MustCompile(`/\S*?/Test[^/\s]*/\d{3}/`), "DIR/"},
+	{regexp.MustCompile(`/\S*?/drover-(disk|sqlite)-\d+/`), "DIR/"},
+	{regexp.MustCompile(`pg_tblspc/\d+/PG_\w+/\d+/\d+`), "pg_tblspc/FILE"},
 	{moments, "MOMENT"},
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "HASH"},
 	{regexp.MustCompile(`by \S+@[^\s:]+`), "by SOMEBODY"},

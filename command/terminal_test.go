@@ -123,6 +123,27 @@ func TestTerminal_Screens(t *testing.T) {
 	}
 }
 
+// TestTerminal_Retry shows a batch that is tried again.
+func TestTerminal_Retry(t *testing.T) {
+	t.Parallel()
+	for _, width := range []int{60, 100, 200} {
+		b := newBench(t, testdb.Fresh(t, testdb.NamePostgres))
+		b.events(t, 300)
+		b.exec(t, deadlockAt75...)
+		on := b.onTerminal(t, width, append(deleting, "--no-input")...)
+		if code := on.Wait(); code != drover.ExitOK {
+			t.Errorf("exit code %d", code)
+		}
+		rows := on.Rows(func(text string) string {
+			text = regexp.MustCompile(`\d\dms`).ReplaceAllString(masked(text), "MMms") // a random pause between 25 and 75 ms
+			text = regexp.MustCompile(`postgres \d\d\.\d+`).ReplaceAllString(text, "postgres VV.VV")
+			return regexp.MustCompile(`127\.0\.0\.1:\d{5}/\w+`).ReplaceAllString(text, "ADDRESS")
+		})
+		fits(t, rows, width)
+		golden(t, fmt.Sprintf("screen_retry.%d", width), strings.TrimRight(strings.Join(rows, "\n"), "\n")+"\n")
+	}
+}
+
 // fits fails the test when a line is wider than the screen that need not be.
 func fits(t *testing.T, rows []string, width int) {
 	t.Helper()

@@ -67,8 +67,8 @@ func (u *undo) run(ctx context.Context) (err error) {
 			Try("%s runs cancel %s    gives it up; then it can be undone", tool(c), id)
 	}
 	o := batch.Options{
-		BatchSize: c.BatchSize(), CommandLine: c.CommandLine(map[string]string{"no-input": ""}), Stopping: c.Stopping(), Now: c.Now,
-		Observe: u.screen.Observe,
+		BatchSize: c.BatchSize(), CommandLine: c.CommandLine(map[string]string{"no-input": ""}), Stopping: c.Stopping(), StopReason: c.StopReason,
+		Now: c.Now, Observe: u.screen.Observe,
 	}
 	if u.plan, err = batch.PlanUndo(ctx, c.DB(), u.of.ID, o); err != nil {
 		return u.locked(err)

@@ -9,6 +9,7 @@ import (
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/db"
+	"github.com/drover-dev/drover/internal/term"
 )
 
 // statement is what a walk does with every range of rows, and what is particular about it.
@@ -138,7 +139,7 @@ func (w *walk) check(plan *walkPlan) error {
 		w.call.Notice("%s", w.nothing())
 		return nil
 	}
-	return w.call.WorkFound("%d rows of %s match", plan.rows, w.table.FullName())
+	return w.call.WorkFound("%s of %s to %s", term.Counted(plan.rows, "row"), w.table.FullName(), w.verb.Base)
 }
 
 // refused is why the plan must not be done: the engine's reason, or the statement's.

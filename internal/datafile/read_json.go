@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -66,6 +67,8 @@ func (in *Input) readJSON(f *file, from Place) (reading, error) {
 var (
 	errNoObject = errors.New("the line is no JSON object")
 	errNoUTF8   = errors.New("the line is not UTF-8")
+
+	errSurrogate = errors.New(`half a character: \u and the number of a surrogate without the other one`)
 )
 
 // members are the names and the values of an object, in their order.
@@ -123,23 +126,33 @@ func (in *Input) addJSON(p *Page, text []byte, at, next Place) {
 		if i > 0 {
 			p.data = append(p.data, p.comma)
 		}
-		p.data = AppendField(p.data, jsonField(value, slices.Contains(in.Documents, in.names[i])), p.comma, p.null)
+		field, wrong := jsonField(value, slices.Contains(in.Documents, in.names[i]))
+		if wrong != nil && err == nil {
+			err = fmt.Errorf("the member %q has %w", in.names[i], wrong)
+		}
+		p.data = AppendField(p.data, field, p.comma, p.null)
 	}
-	p.add(at, next, nil)
+	p.add(at, next, err)
 }
 
 // jsonField is the text of a value; nil for null.
-func jsonField(value json.RawMessage, document bool) []byte {
+func jsonField(value json.RawMessage, document bool) ([]byte, error) {
 	switch {
 	case value == nil || string(value) == "null":
-		return nil
+		return nil, nil
 	case value[0] == '"' && !document:
 		var text string
 		_ = json.Unmarshal(value, &text) // which the decoder has read
-		return []byte(text)
+		if strings.Count(text, replaced) > bytes.Count(value, []byte(replaced))+strings.Count(strings.ToLower(string(value)), `\ufffd`) {
+			return nil, errSurrogate
+		}
+		return []byte(text), nil
 	}
-	return value
+	return value, nil
 }
+
+// replaced is what the decoder puts in the place of half a character, as \ud800 without a second one.
+const replaced = string(utf8.RuneError)
 
 // measureJSON counts the lines, and finds the names of the members.
 func (in *Input) measureJSON(ctx context.Context, f *file) error {

@@ -35,7 +35,7 @@ type parquetLeaf struct {
 	text   func(out []byte, v parquet.Value) ([]byte, error)
 }
 
-// parquetFile opens the file's description.
+// parquetFile opens the file's description. The indexes by which a program looks values up are left in the file: all rows are read, in their order.
 func parquetFile(f *file) (*parquet.File, error) {
 	opened, err := parquet.OpenFile(f.File, f.info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {

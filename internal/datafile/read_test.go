@@ -151,7 +151,8 @@ func TestRead_CSV(t *testing.T) {
 }
 
 func TestRead_JSON(t *testing.T) {
-	content := `{"id":1,"name":"a,\"b\"","doc":{"x": [1, 2]},"ok":true}` + "\n\n" + `{"name":null,"id":2.50,"doc":"text"}` + "\r\n[1]\n{\"id\":1,\"id\":2}\n{\"id\":3} x\n\xff\n"
+	content := `{"id":1,"name":"a,\"b\"","doc":{"x": [1, 2]},"ok":true}` + "\n\n" + `{"name":null,"id":2.50,"doc":"text"}` + "\r\n[1]\n{\"id\":1,\"id\":2}\n{\"id\":3} x\n\xff\n" +
+		`{"name":"half \ud83d, and no other half \ufffd"}` + "\n" + `{"name":"\ud83d\ude00 \uFFFD �"}`
 	in, err := measured(t, content, Form{Format: JSONL})
 	if err != nil {
 		t.Fatal(err)
@@ -164,11 +165,13 @@ func TestRead_JSON(t *testing.T) {
 		{Place{5, 99}, nil, `the member "id" stands there twice`},
 		{Place{6, 115}, nil, "the line is no JSON object: something stands behind it"},
 		{Place{7, 126}, nil, errNoUTF8.Error()},
+		{Place{8, 128}, nil, `the member "name" has ` + errSurrogate.Error()},
+		{Place{9, 177}, []string{"NULL", "😀 \ufffd \ufffd", "NULL", "NULL"}, ""},
 	}
 	if diff := cmp.Diff(want, records(t, in, in.Begin(), 4)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := strings.Join(in.Columns(), " "); got != "id name doc ok" || in.Rows() != 6 {
+	if got := strings.Join(in.Columns(), " "); got != "id name doc ok" || in.Rows() != 8 {
 		t.Errorf("columns %q, %d rows", got, in.Rows())
 	}
 	again := one(in.Record(`{"id":7,"ok":false}`))

@@ -48,11 +48,14 @@ func (t *Table) Insert(ctx context.Context, conn *db.DB, rows []Row) error {
 			n++
 		}
 		done, err := t.exec(ctx, conn, head+strings.Repeat(marks+", ", n-1)+marks, args, all)
+		if err == nil && done != int64(n) {
+			err = fmt.Errorf("the database has inserted %d", done)
+		}
 		switch {
+		case err != nil && n == 1:
+			return fmt.Errorf("insert row %s into table %s: %w", rows[0].Key, t.name, err)
 		case err != nil:
 			return fmt.Errorf("insert %d rows into table %s, the first %s: %w", n, t.name, rows[0].Key, err)
-		case done != int64(n):
-			return fmt.Errorf("insert %d rows into table %s, the first %s: the database has inserted %d", n, t.name, rows[0].Key, done)
 		}
 		rows = rows[n:]
 	}

@@ -5,8 +5,9 @@
 //	bad := l.Bad(page)               // records that the table does not hold
 //	n, err := l.Write(ctx, page)     // the others, in a block
 //
-// PostgreSQL gets them by COPY, as they stand in the file where it may. The other databases get them by a prepared INSERT of many rows. A value that a
-// database would round, cut or take for another one is refused beforehand; all others are for the database to refuse.
+// PostgreSQL gets them by COPY, as they stand in the file where it may; MySQL and MariaDB by LOAD DATA LOCAL, where it does the same as an INSERT and is
+// allowed. All else goes by a prepared INSERT of many rows. A value that a database would round, cut or take for another one is refused beforehand; all
+// others are for the database to refuse.
 package rowload
 
 import (

@@ -90,6 +90,16 @@ type Run struct {
 	FinishedAt  time.Time // zero: not yet; the end of the last attempt for a paused or failed run
 }
 
+// Argument is the value of the argument of this name; "" where the run has none.
+func (r *Run) Argument(name string) string {
+	for _, a := range r.Arguments {
+		if a.Name == name {
+			return a.Value
+		}
+	}
+	return ""
+}
+
 // Counters say what was done. Those of a run are the sums of its shards'.
 type Counters struct {
 	Batches     int64         // committed

@@ -197,7 +197,7 @@ func (r *runner) caughtUp(t *trial, progress runstore.Progress, fresh runstore.S
 	t.shard.Shard = fresh
 	r.emit(Event{
 		Type: EventBatch, Batch: t.number, Range: r.pageText(t.work), Rows: rows, Done: r.tally.total(), Total: r.plan.Rows,
-		Reached: keyText(fresh.Reached), Cursor: fresh.Reached, Text: "found committed",
+		Reached: r.keyText(fresh.Reached), Cursor: fresh.Reached, Text: "found committed",
 	})
 }
 
@@ -227,7 +227,7 @@ func (r *runner) committed(ctx context.Context, t *trial, p runstore.Progress, t
 	}
 	r.emit(Event{
 		Type: EventBatch, Batch: t.number, Range: r.pageText(t.work), Rows: p.Rows, Took: took, Done: total, Total: r.plan.Rows,
-		Reached: keyText(sh.Reached), Cursor: sh.Reached, Attempt: t.attempt,
+		Reached: r.keyText(sh.Reached), Cursor: sh.Reached, Attempt: t.attempt,
 	})
 	if !t.page.counted() {
 		if sh.idle++; p.Rows > 0 || sh.Done {
@@ -311,9 +311,9 @@ func (r *runner) pageText(w *work) string {
 		return ""
 	}
 	if w.page.lower == nil {
-		return fmt.Sprintf(" (%s through %s)", r.plan.Order, keyText(w.page.end))
+		return fmt.Sprintf(" (%s through %s)", r.plan.Order, r.keyText(w.page.end))
 	}
-	return fmt.Sprintf(" (%s after %s through %s)", r.plan.Order, keyText(w.page.lower), keyText(w.page.end))
+	return fmt.Sprintf(" (%s after %s through %s)", r.plan.Order, r.keyText(w.page.lower), r.keyText(w.page.end))
 }
 
 // rowText names one row.
@@ -330,7 +330,7 @@ func (r *runner) rowText(w *work, i int) string {
 
 func (r *runner) rowKey(w *work, i int) string {
 	key, _ := r.source.describe(w.page, i)
-	return keyText(key)
+	return r.keyText(key)
 }
 
 // noteSize tells of a new batch size.

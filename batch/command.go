@@ -157,17 +157,21 @@ func (s *Screen) PlanText(p *Plan) string {
 	if p.RunID != "" {
 		line("Run", "%s is resumed: %s of %s done", Short(p.RunID), drover.Count(p.Done), countOrUnknown(p.Rows))
 	} else {
-		match := countOrUnknown(p.Rows) + " rows"
+		match := countOrUnknown(p.Rows) + " " + term.Plural(p.Rows, "row")
 		if p.First != "" {
 			match += fmt.Sprintf("   %s %s .. %s", p.Order, term.Printable(p.First), term.Printable(p.Last))
 		}
 		line("Match", "%s", match)
 	}
-	if p.Order != "" {
+	switch p.Order {
+	case "":
+	case placeOrder:
+		line("Order", "as in the file")
+	default:
 		line("Order", "%s, keyset", p.Order)
 	}
 	if p.Batches >= 0 {
-		line("Batches", "%s x %s rows, one transaction each", drover.Count(p.Batches), drover.Count(int64(p.Size)))
+		line("Batches", "%s x %s, one transaction each", drover.Count(p.Batches), term.Counted(int64(p.Size), "row"))
 	}
 	if p.Workers > 1 {
 		line("Workers", "%d", p.Workers)

@@ -57,7 +57,7 @@ func (r *runner) tables(ctx context.Context) error {
 		return failed
 	}
 	if changed {
-		r.emit(Event{Type: EventTables, Text: "made drover's own tables, drover_runs and four others"})
+		r.emit(Event{Type: EventTables, Text: "made drover's own tables, drover_runs and five others"})
 	}
 	return nil
 }
@@ -144,7 +144,7 @@ func (r *runner) acquire(ctx context.Context) ([]*shard, error) {
 	r.canary.left = max(r.settings.Canary-rowsRead(stored), 0)
 	e := Event{Type: EventStarted, Done: r.tally.done, Total: run.Planned, Rows: int64(r.sizer.Size()), Phase: r.phase.name, Earlier: r.tally.earlier()}
 	if run.Attempt > 1 {
-		e.Type, e.Attempt, e.Reached = EventResumed, run.Attempt, furthest(stored)
+		e.Type, e.Attempt, e.Reached = EventResumed, run.Attempt, r.furthest(stored)
 		if before.State == runstore.Interrupted {
 			e.Text = "its last runner, " + before.Owner + ", has died"
 		}
@@ -190,11 +190,11 @@ func joinText(a, b string) string {
 }
 
 // furthest is how far the first shard that is not done has come.
-func furthest(shards []runstore.Shard) string {
+func (r *runner) furthest(shards []runstore.Shard) string {
 	reached := ""
 	for _, sh := range shards {
 		if sh.Reached != nil {
-			reached = keyText(sh.Reached)
+			reached = r.keyText(sh.Reached)
 		}
 		if !sh.Done {
 			break

@@ -497,6 +497,14 @@ func (c *canary) cover() bool {
 	return was
 }
 
+// keyText writes a key of the present phase for people; "" where there is none.
+func (r *runner) keyText(key keyset.Values) string {
+	if s, ok := r.source.(teller); ok {
+		return s.tell(key)
+	}
+	return keyText(key)
+}
+
 // keyText writes a key for people; "" where there is none.
 func keyText(key keyset.Values) string {
 	if key == nil {

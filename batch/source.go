@@ -25,6 +25,12 @@ type source interface {
 	describe(p page, i int) (key keyset.Values, input string)
 }
 
+// teller is a source whose keys people know by other words than their values.
+type teller interface {
+	// tell writes a key; "" where there is none.
+	tell(key keyset.Values) string
+}
+
 // planOptions is what a plan is made for.
 type planOptions struct {
 	parts int   // at most so many shards

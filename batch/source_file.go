@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/drover-dev/drover/internal/keyset"
@@ -36,8 +37,16 @@ var (
 // place is a position in a file: the line that begins there, and the byte.
 type place struct{ line, offset int64 }
 
-// placeOrder names the values of a place.
-const placeOrder = "line, byte"
+// placeOrder is the name of a place. The byte is for the program alone.
+const placeOrder = "line"
+
+// tellPlace writes the line of a place for people.
+func tellPlace(key keyset.Values) string {
+	if p, err := placeOf(key); err == nil && key != nil {
+		return strconv.FormatInt(p.line, 10)
+	}
+	return keyText(key)
+}
 
 func (p place) values() keyset.Values { return keyset.Values{p.line, p.offset} }
 
@@ -73,6 +82,8 @@ type fileSource[T any] struct {
 	info os.FileInfo
 	sum  string
 }
+
+func (s *fileSource[T]) tell(key keyset.Values) string { return tellPlace(key) }
 
 func newFile[T any](path string, f format[T], decode func(input string) (T, error)) Source[T] {
 	if path == "-" {

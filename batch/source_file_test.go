@@ -142,7 +142,7 @@ func TestCSV_SetsMalformedRecordsAside(t *testing.T) {
 				aside.line, aside.text, aside.cause)
 			f.want(t, query, 1)
 		}
-		if got := rec.of(batch.EventQuarantined); len(got) != 5 || got[0].Key != "(3, 11)" {
+		if got := rec.of(batch.EventQuarantined); len(got) != 5 || got[0].Key != "3" {
 			t.Errorf("events %+v", got)
 		}
 

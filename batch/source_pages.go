@@ -57,6 +57,8 @@ type pageRead struct {
 	err  error
 }
 
+func (s *pagesSource) tell(key keyset.Values) string { return tellPlace(key) }
+
 func (s *pagesSource) name() string { return s.in.Path() }
 
 func (s *pagesSource) upper() keyset.Values { return keyset.Values{s.in.Size(), s.in.SHA256()} }

@@ -82,6 +82,13 @@ func (s *replay) read(ctx context.Context, conn *db.DB, sh *shard, _ int) (page,
 	}
 }
 
+func (s *replay) tell(key keyset.Values) string {
+	if inner, ok := s.source.(teller); ok {
+		return inner.tell(key)
+	}
+	return keyText(key)
+}
+
 func (s *replay) describe(p page, i int) (keyset.Values, string) {
 	if len(p.replayed) > 0 {
 		return p.replayed[0].Key, p.replayed[0].Input

@@ -13,9 +13,9 @@ import (
 	"github.com/drover-dev/drover/internal/term"
 )
 
-// begin refuses a reject file that is there and is not the run's.
+// begin refuses a reject file that is there and is not the run's, or that of the run whose records are tried again.
 func (j *importing) begin(plan *batch.Plan) error {
-	if j.o.rejects == "" || plan.RunID != "" {
+	if j.o.rejects == "" || plan.RunID != "" || j.options.RetryOf != "" {
 		return nil
 	}
 	err := datafile.MayCreate(j.o.rejects, false)
@@ -26,7 +26,8 @@ func (j *importing) begin(plan *batch.Plan) error {
 }
 
 // reject writes the records that the run has set aside, in all its attempts, to the reject file: the quarantine knows them, so the file has each of them
-// once however often the run was killed. Without any no file is written.
+// once however often the run was killed. Without any no file is written, unless the records of another run were tried again: then the file is empty but
+// for its header.
 func (j *importing) reject(ctx context.Context, res *batch.Result) ([]batch.Detail, error) {
 	if j.o.rejects == "" || res.RunID == "" {
 		return nil, nil
@@ -36,7 +37,7 @@ func (j *importing) reject(ctx context.Context, res *batch.Result) ([]batch.Deta
 	case err != nil:
 		return nil, drover.Errorf("%s cannot be written: %w; the records are kept in the database", j.o.rejects, err).
 			Try("%s runs errors %s --json    prints them", j.call.Program()+j.call.DatabaseOption(), batch.Short(res.RunID))
-	case n == 0:
+	case n == 0 && j.options.RetryOf == "":
 		return nil, nil
 	}
 	return []batch.Detail{{Label: "Rejected", Text: fmt.Sprintf("%s written to %s", term.Counted(n, "record"), j.o.rejects)}}, nil
@@ -45,7 +46,7 @@ func (j *importing) reject(ctx context.Context, res *batch.Result) ([]batch.Deta
 func (j *importing) writeRejects(ctx context.Context, run string) (n int64, err error) {
 	store := runstore.New(j.conn)
 	rows, err := store.Quarantine(ctx, run, 0, errorsPage)
-	if err != nil || len(rows) == 0 {
+	if err != nil || len(rows) == 0 && j.options.RetryOf == "" {
 		return 0, err
 	}
 	file, err := datafile.CreateFile(j.o.rejects, true)

@@ -285,8 +285,11 @@ Lee",2,
 		}
 		id := b.latestRun(t)
 		b.exec(t, "DELETE FROM people WHERE id = 1") // so that the tenth can be written now
-		if _, err := b.load(t.Context(), file, "--table", "people", "--retry", id, "--max-errors", "100"); drover.ExitCode(err) != drover.ExitPartial {
+		if _, err := b.load(t.Context(), file, "--table", "people", "--retry", id, "--max-errors", "100", "--reject-file", rejected); drover.ExitCode(err) != drover.ExitPartial {
 			t.Errorf("retry: %v", err)
+		}
+		if left := strings.Count(readFile(t, rejected), "\n"); left != len(got)-1 { // it is written anew, without the one that was written to the table now
+			t.Errorf("%d lines of rejected records after the retry, %d before", left, len(got))
 		}
 		if got, want := b.lines(t, "SELECT id, name FROM people ORDER BY id", 2), "1|Twice\n"+more+"11|Kim\nLee\n12|Liv\n"; got != want {
 			t.Errorf("rows %q, want %q", got, want)

@@ -44,10 +44,9 @@ func (a *age) check() error {
 		return drover.Exit(drover.ExitUsage, "--older-than needs --column").Try("--older-than %s --column created_at", a.older)
 	}
 	units := map[string]time.Duration{"h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}
-	const most = 200 * 365 * 24 * time.Hour // years; what a duration holds is not much more
 	if parts := ages.FindStringSubmatch(a.older); parts != nil {
 		n, err := strconv.ParseInt(parts[1], 10, 64)
-		if unit := units[parts[2]]; err == nil && n > 0 && n <= int64(most/unit) {
+		if unit := units[parts[2]]; err == nil && n > 0 && n <= int64(maxAge/unit) {
 			a.before = time.Duration(n) * unit
 			return nil
 		}

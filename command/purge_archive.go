@@ -36,7 +36,7 @@ func (p *purge) prepareArchive() (err error) {
 	switch {
 	case p.options.Workers > 1:
 		return drover.Exit(drover.ExitUsage, "--archive-to takes one worker: the batches stand in the file in the order in which they are committed").Try("leave --workers out")
-	case p.options.RetryOf != "":
+	case p.options.RetryOf != "": // see NoReplay
 		return drover.Exit(drover.ExitUsage, "--retry does not go with --archive-to").
 			Try("purge the rows that were set aside anew, to another file: they still match")
 	case p.table.NotTransactional:
@@ -47,6 +47,7 @@ func (p *purge) prepareArchive() (err error) {
 		return err
 	}
 	p.archive.describe(p.dialect, p.table)
+	p.screen.NoReplay()
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -163,6 +164,21 @@ func TestPurge_ArchiveOfRetriedBatches(t *testing.T) {
 			t.Errorf("-want +got:\n%s\n%s", diff, res.Stderr)
 		}
 	})
+}
+
+// TestPurge_ArchiveOfRowsThatStay sets a row aside, which is neither archived nor deleted, and cannot be tried again by itself.
+func TestPurge_ArchiveOfRowsThatStay(t *testing.T) {
+	b := newBench(t, testdb.Fresh(t, testdb.NameSQLite))
+	b.events(t, 300)
+	b.exec(t, keepRow75)
+	file := filepath.Join(t.TempDir(), "events.jsonl")
+	res, err := b.call(t, "--table", "events", "--where", "status = 'done'", "--no-input", "--max-errors", "1", "--archive-to", file)
+	if drover.ExitCode(err) != drover.ExitPartial || strings.Contains(hintsOf(err), "runs retry") || !strings.Contains(hintsOf(err), "runs errors") {
+		t.Errorf("error %v\n%s\n%s", err, hintsOf(err), res.Stderr)
+	}
+	if diff := cmp.Diff(slices.DeleteFunc(thirds(300), func(id int) bool { return id == 75 }), archived(t, file)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
 }
 
 // TestPurge_ArchiveIsCutWhereTheRunStops stops after the rows of a batch are in the file, goes on with the archive cut short, and then with it whole.

@@ -21,7 +21,7 @@ const atWork = time.Minute
 // Recover returns the command "recover", which finishes what db.AtomicAll has left when a program or a server died.
 func Recover() *drover.Command {
 	var list bool
-	var age time.Duration
+	age := ageFlag(atWork)
 	return &drover.Command{
 		Name: "recover", Short: "Finish transactions over several databases that a crash has left",
 		Long: `Finish transactions over several databases (db.AtomicAll) that were left prepared because a program died or a database could not be reached. What was
@@ -32,20 +32,17 @@ transaction is left alone without the record of its decision, which is on its fi
 databases have answered. A database that cannot be reached is told, and the others are finished as far as they can be.
 
 Transactions that are younger than --older-than are left to their programs. --list shows all, and changes nothing. The exit code is 3 where something is left that is older,
-or a database could not be asked, and 1 where none could. Running it from time to time is safe.`,
+also of --list, or a database could not be asked, and 1 where none could. Running it from time to time is safe.`,
 		Example: `drover recover --list
 drover recover
 drover recover shop stock --older-than 10m`,
 		Args: drover.Args{Usage: "[ALIAS...]"}, NoDatabase: true,
 		Flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&list, "list", false, "show the transactions that are not finished, and change nothing")
-			f.DurationVar(&age, "older-than", atWork, "leave transactions alone that are younger than this `time`")
+			f.Var(&age, "older-than", "leave transactions alone that are younger than this `time`")
 		},
 		Run: func(ctx context.Context, c *drover.Call) error {
-			if age < 0 {
-				return drover.Exit(drover.ExitUsage, "--older-than must not be negative")
-			}
-			return recovery(ctx, c, list || c.DryRun(), age)
+			return recovery(ctx, c, list || c.DryRun(), time.Duration(age))
 		},
 		Complete: func(_ context.Context, c *drover.Call, option, _ string) []string {
 			if option != "" {
@@ -75,7 +72,7 @@ func recovery(ctx context.Context, c *drover.Call, list bool, age time.Duration)
 	if err != nil {
 		return err
 	}
-	return recovered(c, found, len(conns)+len(failed), list)
+	return recovered(c, found, len(conns)+len(failed), list, age)
 }
 
 // recoverable opens the databases that are to be asked, and tells those that cannot be opened.
@@ -104,11 +101,12 @@ func recoverable(ctx context.Context, c *drover.Call) (conns []*db.DB, failed []
 	return conns, failed, nil
 }
 
-// recovered is the last sentence, and the exit code.
-func recovered(c *drover.Call, found *db.Recovery, asked int, list bool) error {
+// recovered is the last sentence, and the exit code. A list counts what is older than age, and what has no record of its age.
+func recovered(c *drover.Call, found *db.Recovery, asked int, list bool, age time.Duration) error {
 	var left, young, committed, rolledBack, removed int64
 	for _, t := range found.Transactions {
 		switch {
+		case list && t.Coordinator != "" && t.Age < age:
 		case t.Young:
 			young++
 		case !t.Finished():
@@ -137,7 +135,11 @@ func recovered(c *drover.Call, found *db.Recovery, asked int, list bool) error {
 	if n := int64(len(found.Failed)); n > 0 {
 		problems = append(problems, term.Counted(n, "database")+" could not be asked")
 	}
-	if left > 0 && !list {
+	switch {
+	case list && c.DryRun(): // what would be finished is no problem
+	case list && left > 0:
+		problems = append(problems, term.Counted(left, "transaction")+" left by a program that has ended, or cannot go on")
+	case left > 0:
 		problems = append(problems, term.Counted(left, "transaction")+" could not be finished")
 	}
 	if len(problems) == 0 {
@@ -147,7 +149,11 @@ func recovered(c *drover.Call, found *db.Recovery, asked int, list bool) error {
 	if len(found.Failed) == asked {
 		code = drover.ExitFailed
 	}
-	return drover.Exit(code, "%s", strings.Join(problems, ", and ")).Try("run it again when all databases of these transactions can be reached: it goes on")
+	failed := drover.Exit(code, "%s", strings.Join(problems, ", and "))
+	if list && left > 0 && !c.DryRun() {
+		return failed.Try("%s recover    finishes them", c.Program())
+	}
+	return failed.Try("run it again when all databases of these transactions can be reached: it goes on")
 }
 
 // doubtDocument is a transaction in JSON.

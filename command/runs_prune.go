@@ -13,23 +13,23 @@ import (
 )
 
 func runsPrune() *drover.Command {
-	var age time.Duration
+	var age ageFlag
 	return &drover.Command{
 		Name: "prune", Short: "Delete what is stored of old runs",
 		Long: `Delete what is stored of the runs that have been finished for longer than a time: the run, its events, the rows that it has set aside, and what they
 were before it. Such a run cannot be shown or undone any more. Runs that are not finished stay, and so does a run that one of them undoes or replays.`,
-		Example: `drover runs prune --older-than 720h --dry-run
-drover runs prune --older-than 2160h --no-input --all-databases`,
+		Example: `drover runs prune --older-than 30d --dry-run
+drover runs prune --older-than 90d --no-input --all-databases`,
 		Options: drover.Options{DryRun: true, PlanOnly: true, Confirm: true, EachDatabase: true},
 		Require: []string{"older-than"},
 		Flags: func(f *pflag.FlagSet) {
-			f.DurationVar(&age, "older-than", 0, "delete runs that have been finished for longer than this `time`, as 720h")
+			f.Var(&age, "older-than", "delete runs that have been finished for longer than this `time`, as 30d")
 		},
 		Run: func(ctx context.Context, c *drover.Call) error {
 			if age <= 0 {
 				return drover.Exit(drover.ExitUsage, "--older-than must be more than 0")
 			}
-			return prune(ctx, c, age)
+			return prune(ctx, c, time.Duration(age))
 		},
 	}
 }

@@ -191,7 +191,7 @@ func (u *undo) text() string {
 			}
 		}
 	}
-	b.line("Batches", "%s x %s rows, one transaction each", drover.Count(p.Batches), drover.Count(int64(p.Size)))
+	b.line("Batches", "%s x %s, one transaction each", drover.Count(p.Batches), term.Counted(int64(p.Size), "row"))
 	if !u.of.State.Finished() {
 		b.line("Warning", "run %s is %s: after the undo it cannot be resumed", batch.Short(u.of.ID), u.of.State)
 	}

@@ -25,7 +25,7 @@ func (w *walk) block(plan *walkPlan) string {
 	w.runLines(&b, plan)
 	if plan.rows > 0 {
 		line(&b, "Order", "%s, keyset   index %s", w.keyLine(), w.key.Name)
-		line(&b, "Batches", "%s x %s rows, one transaction each", drover.Count(plan.batches), drover.Count(int64(plan.size)))
+		line(&b, "Batches", "%s x %s, one transaction each", drover.Count(plan.batches), term.Counted(int64(plan.size), "row"))
 	}
 	if plan.run.Workers > 1 {
 		line(&b, "Workers", "%d", plan.run.Workers)

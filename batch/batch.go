@@ -122,6 +122,7 @@ func (r *runner) pause(ctx context.Context, t *trial, err error, of int) error {
 	if ctx.Err() != nil {
 		return r.interrupted(ctx, err)
 	}
+	r.stop.giveUp(err)
 	return errStopped
 }
 

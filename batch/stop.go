@@ -9,8 +9,9 @@ import (
 type stop struct {
 	mu        sync.Mutex
 	reason    string
-	cancelled bool // the run is given up
-	quiet     bool // the end of the work itself, or its failure
+	cancelled bool  // the run is given up
+	quiet     bool  // the end of the work itself, or its failure
+	failing   error // of a batch that would have been tried again
 	wished    chan struct{}
 }
 
@@ -54,7 +55,14 @@ func (s *stop) error(id string) *StoppedError {
 	if s.reason == "" || s.quiet {
 		return nil
 	}
-	return &StoppedError{RunID: id, Reason: s.reason, Cancelled: s.cancelled}
+	return &StoppedError{RunID: id, Reason: s.reason, Cancelled: s.cancelled, Err: s.failing}
+}
+
+// giveUp notes why a batch has failed that is not tried again because of the stop.
+func (s *stop) giveUp(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failing = err
 }
 
 // context ends with ctx, and as soon as a stop is wished for: for waiting, not for statements.

@@ -51,7 +51,7 @@ func TestErrors_ServerDies(t *testing.T) {
 			}
 			_, code := p.wait(t)
 			text := b.transcript(t, fails(drover.ExitAgain, args), code, p.stderr.String())
-			for pattern, mask := range map[string]string{`(?m)^Warning: batch .*\n`: "", `[\d,]+( of 3,000 rows)`: "SOME$1", `in [\d,]+ batch(es)?`: "in SOME batches", `batch [\d,]+`: "batch N"} {
+			for pattern, mask := range map[string]string{`(?m)^Warning: batch .*\n`: "", `[\d,]+( of 3,000 rows)`: "SOME$1", `in [\d,]+ batch(es)?`: "in SOME batches", `batch [\d,]+`: "batch N", `(is kept: ).*(connect: )`: "$1… $2"} {
 				text = regexp.MustCompile(pattern).ReplaceAllString(text, mask)
 			}
 			golden(t, "errors/server-dies."+b.Name, text)

@@ -27,6 +27,7 @@ func Open(ctx context.Context, rawURL string, cfg dialect.OpenConfig) (*dialect.
 	mc.Loc = time.UTC
 	mc.InterpolateParams = true
 	mc.Logger = &mysql.NopLogger{} // its errors come back as errors too
+	mc.DialFunc = dial
 	if mc.Timeout == 0 {
 		mc.Timeout = 10 * time.Second
 	}

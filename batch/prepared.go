@@ -7,29 +7,30 @@ import (
 	"github.com/drover-dev/drover/internal/planfile"
 )
 
-// Kept returns the value that the run which these options go on with was given in [Options.Frozen] under a name, and the run's id; of a replay, it is
-// the run whose rows are replayed. For a new run the id is "", and the value that of the plan file that the run is held to, or "". It only reads, and fails as [Job.Plan] does where there is nothing to go on with.
-func (j *Job[T]) Kept(ctx context.Context, conn *db.DB, o Options, name string) (value, runID string, err error) {
+// Kept returns the values that the run which these options go on with was given in [Options.Frozen], by their names, and the run's id; of a replay, they
+// are those of the run whose rows are replayed. For a new run the id is "", and the values are those of the plan file that the run is held to, or "". It
+// only reads, and fails as [Job.Plan] does where there is nothing to go on with.
+func (j *Job[T]) Kept(ctx context.Context, conn *db.DB, o Options) (value func(name string) string, runID string, err error) {
 	r, err := j.runner(conn, o)
 	if err != nil {
-		return "", "", err
+		return nil, "", err
 	}
 	if err := r.lookUp(ctx); err != nil {
-		return "", "", err
+		return nil, "", err
 	}
 	run := r.current
 	if run == nil && r.settings.RetryOf != "" {
 		if run, err = r.store.Find(ctx, r.settings.RetryOf); err != nil {
-			return "", "", err
+			return nil, "", err
 		}
 	}
 	switch {
 	case run != nil:
-		return run.Argument(name), run.ID, nil
+		return run.Argument, run.ID, nil
 	case o.approved != nil:
-		return planfile.Value(o.approved.Kept, name), "", nil
+		return func(name string) string { return planfile.Value(o.approved.Kept, name) }, "", nil
 	}
-	return "", "", nil
+	return func(string) string { return "" }, "", nil
 }
 
 // Prepared is a job that is measured and not begun yet, so that what is shown and confirmed is what is then done. End it with one of Run, Rehearse and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,7 +17,7 @@ import (
 	"github.com/drover-dev/drover/internal/runstore"
 )
 
-// PagesOptions say what belongs to the records of [Pages].
+// PagesOptions say what belongs to the records of [Pages]. It is for packages of this module.
 type PagesOptions struct {
 	// Prepare is called with each page that was read, by the goroutine that reads ahead; nil: nothing is.
 	Prepare func(p *datafile.Page)
@@ -27,8 +28,9 @@ type PagesOptions struct {
 	Keys func(p *datafile.Page) []keyset.Values
 }
 
-// Pages makes the records of a file the source, page by page: a batch has one item, the page, and as many rows as that has records. A goroutine reads
-// and prepares a page while the one before is worked on. A malformed record is for Process to set aside. It is for packages of this module.
+// Pages is for packages of this module; others have [CSV] and [JSONL]. It makes the records of a file the source, page by page: a batch has one item,
+// the page, and as many rows as that has records. A goroutine reads and prepares a page while the one before is worked on. A malformed record is for
+// Process to set aside.
 func Pages(in *datafile.Input, o PagesOptions) Source[*datafile.Page] {
 	return Source[*datafile.Page]{&pagesSource{in: in, o: o}}
 }
@@ -47,9 +49,7 @@ type readAhead struct {
 	stop  context.CancelFunc
 	wait  sync.WaitGroup
 
-	held  *datafile.Page // read and not known to be committed; nil where all is
-	given int            // how many of its records were given last
-	end   keyset.Values  // of those
+	held *datafile.Page // read and not known to be committed; nil where all is
 }
 
 type pageRead struct {
@@ -85,8 +85,8 @@ func (s *pagesSource) prepare(ctx context.Context, _ *db.DB, sh *shard, size int
 		sh.held, s.ahead = a, a
 	}
 	a.size.Store(int64(size))
-	if a.given > 0 && a.end.Equal(sh.Reached) { // the last page is committed
-		a.held, a.given = a.held.Part(a.given, a.held.Len()), 0
+	if err := a.drop(sh.Reached); err != nil {
+		return Fatal(err)
 	}
 	if a.held != nil && a.held.Len() > 0 {
 		return nil
@@ -101,6 +101,20 @@ func (s *pagesSource) prepare(ctx context.Context, _ *db.DB, sh *shard, size int
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	return nil
+}
+
+// drop leaves out what is committed: what was given last, or what an attempt before that had, whose answer was lost.
+func (a *readAhead) drop(reached keyset.Values) error {
+	if a.held == nil || reached == nil {
+		return nil
+	}
+	at, err := placeOf(reached)
+	if err != nil {
+		return err
+	}
+	done := sort.Search(a.held.Len(), func(i int) bool { return a.held.At(i).Byte >= at.offset })
+	a.held = a.held.Part(done, a.held.Len())
 	return nil
 }
 
@@ -155,11 +169,10 @@ func (s *pagesSource) read(ctx context.Context, conn *db.DB, sh *shard, size int
 	if a.held == nil {
 		return page{end: sh.Reached, last: true}, nil
 	}
-	a.given = min(size, a.held.Len())
-	end := a.held.At(a.given)
-	a.end = place{end.Line, end.Byte}.values()
+	n := min(size, a.held.Len())
+	end := a.held.At(n)
 	return page{
-		items: []*datafile.Page{a.held.Part(0, a.given)}, n: a.given, end: a.end, last: sh.Read+int64(a.given) >= sh.Planned,
+		items: []*datafile.Page{a.held.Part(0, n)}, n: n, end: place{end.Line, end.Byte}.values(), last: sh.Read+int64(n) >= sh.Planned,
 	}, nil
 }
 

@@ -116,8 +116,12 @@ func (s *seqSource[T]) prepare(ctx context.Context, _ *db.DB, sh *shard, size in
 		r.next, r.stop = iter.Pull2(seq)
 		sh.held, s.current = r, r
 	}
-	if r.given > 0 && r.end.Equal(sh.Reached) { // the last page is committed
-		r.pending, r.given = r.pending[r.given:], 0
+	done := r.given // of which the last page is committed, or what an attempt before it had, whose answer was lost
+	if !r.end.Equal(sh.Reached) {
+		done = 1 + slices.IndexFunc(r.pending, func(e entry[T]) bool { return e.end.Equal(sh.Reached) })
+	}
+	if done > 0 {
+		r.pending, r.given = r.pending[done:], 0
 	}
 	if s.measure != nil {
 		size++

@@ -19,6 +19,13 @@ func (a *ageFlag) Type() string { return "age" }
 
 // Set reads it.
 func (a *ageFlag) Set(text string) error {
+	age, err := parseAge(text)
+	*a = ageFlag(age)
+	return err
+}
+
+// parseAge reads an age.
+func parseAge(text string) (time.Duration, error) {
 	const day = 24 * time.Hour
 	for unit, length := range map[string]time.Duration{"d": day, "w": 7 * day} {
 		number, is := strings.CutSuffix(text, unit)
@@ -27,20 +34,18 @@ func (a *ageFlag) Set(text string) error {
 		}
 		n, err := strconv.ParseInt(number, 10, 64)
 		if err != nil || n < 0 || n > int64(maxAge/length) {
-			return fmt.Errorf("%q is no whole number of days or weeks up to 200 years", text)
+			return 0, fmt.Errorf("%q is no age: a whole number of days or weeks, up to 200 years", text)
 		}
-		*a = ageFlag(time.Duration(n) * length)
-		return nil
+		return time.Duration(n) * length, nil
 	}
 	d, err := time.ParseDuration(text)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%q is no age: 30d, 2w, 36h or 90m", text)
+		return 0, fmt.Errorf("%q is no age: 30d, 2w, 36h or 90m", text)
 	case d < 0:
-		return errors.New("it must not be negative")
+		return 0, errors.New("it must not be negative")
 	}
-	*a = ageFlag(d)
-	return nil
+	return d, nil
 }
 
 // maxAge is years; what a duration holds is not much more.

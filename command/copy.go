@@ -138,14 +138,8 @@ func (j *copying) open(ctx context.Context, c *drover.Call) error {
 // identify says which work the run is: the database that is read stands there by its address, for its alias may be a URL with a password, and
 // mean another one tomorrow.
 func (j *copying) identify() {
-	for i, a := range j.options.Arguments {
-		switch a.Name {
-		case "from":
-			j.options.Arguments[i].Value = j.source.conn.Address()
-		case "to":
-			j.options.Arguments[i].Value = j.dest.conn.Address()
-		}
-	}
+	setArgument(j.options.Arguments, "from", j.source.conn.Address())
+	setArgument(j.options.Arguments, "to", j.dest.conn.Address())
 }
 
 // match finds the tables and the way from one to the other.
@@ -154,6 +148,11 @@ func (j *copying) match(ctx context.Context) error {
 		if err := j.source.findTable(ctx); err != nil {
 			return err
 		}
+		name, err := j.source.commonName(ctx)
+		if err != nil {
+			return err
+		}
+		setArgument(j.options.Arguments, "table", name)
 		return j.source.checkNames(j.source.given)
 	}, db.ReadOnly())
 	if err != nil {

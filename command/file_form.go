@@ -1,6 +1,7 @@
 package command
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -54,6 +55,22 @@ func (o *fileForm) read(c *drover.Call, file string, named bool) (datafile.Form,
 		return form, drover.Exit(drover.ExitUsage, "%w", err)
 	}
 	return form, nil
+}
+
+// readText is all of a form that what is read depends on, for people.
+func readText(form datafile.Form) string {
+	text := formText(form)
+	if form.Format != datafile.CSV {
+		return text
+	}
+	comma, header := byte(','), "with"
+	if form.Comma != 0 {
+		comma = form.Comma
+	}
+	if form.NoHeader {
+		header = "without"
+	}
+	return fmt.Sprintf("%s, %s a header, %q between two fields, %q for NULL", text, header, comma, form.Null)
 }
 
 // formText tells a form to people.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -98,6 +99,8 @@ type importing struct {
 	screen  *batch.Screen
 	changed int64 // rows that were made or changed, in this attempt
 	pairs   []pair
+	// ownRejects says that the reject file is the one of the run that is gone on with, or whose records are tried again.
+	ownRejects bool
 }
 
 func runImport(ctx context.Context, c *drover.Call, o importOptions, flags *batch.Flags) (err error) {
@@ -177,22 +180,66 @@ func (j *importing) fileError(ctx context.Context, err error) error {
 	return refused
 }
 
-// identify says which work the run is: the content of the file, and not its name, which a file of tomorrow may have too.
+// identify says which work the run is: the content of the file, and not its name, which a file of tomorrow may have too; the table, however it is
+// written; and the key by which rows are found that are there. How the file is read must not change while a run is unfinished, and does not make it
+// another work: the same file again would be the same rows again.
 func (j *importing) identify(ctx context.Context) error {
 	path, err := filepath.Abs(j.file)
 	if err != nil {
 		return err
 	}
-	j.options.Arguments = slices.DeleteFunc(j.options.Arguments, func(a batch.Argument) bool {
-		return a.Name == "argument 1" || a.Name == "reject-file"
-	})
-	j.options.Arguments = append(j.options.Arguments, batch.Argument{Name: "sha256", Value: j.in.SHA256()})
-	j.options.Frozen = []batch.Argument{{Name: "file", Value: path}}
-	return j.unfinished(ctx, path)
+	name, err := j.commonName(ctx)
+	if err != nil {
+		return err
+	}
+	arguments := []batch.Argument{{Name: "table", Value: name}}
+	if len(j.o.upsertOn) > 0 {
+		arguments = append(arguments, batch.Argument{Name: "upsert-on", Value: strings.Join(slices.Sorted(slices.Values(j.o.upsertOn)), ",")})
+	}
+	if limit := j.call.Limit(); limit > 0 {
+		arguments = append(arguments, batch.Argument{Name: "limit", Value: strconv.FormatInt(limit, 10)})
+	}
+	j.options.Arguments = append(arguments, batch.Argument{Name: "sha256", Value: j.in.SHA256()})
+	j.options.Frozen = []batch.Argument{{Name: "file", Value: path}, {Name: "form", Value: readText(j.form)}, {Name: "columns", Value: j.columnsText()}}
+	if j.o.rejects != "" {
+		rejects, err := filepath.Abs(j.o.rejects)
+		if err != nil {
+			return err
+		}
+		j.options.Frozen = append(j.options.Frozen, batch.Argument{Name: rejectName, Value: rejects})
+	}
+	if j.options.RetryOf == "" {
+		if err := j.others(ctx, path, name); err != nil {
+			return err
+		}
+	}
+	return j.same(ctx)
 }
 
-// unfinished refuses a file that a run has begun to import and that is another one now: its other half would be imported beside the rows of the first.
-func (j *importing) unfinished(ctx context.Context, path string) error {
+// same refuses to go on with a run that was begun with other options, or to write over a file that is not the run's.
+func (j *importing) same(ctx context.Context) error {
+	kept, run, err := j.job().Kept(ctx, j.conn, j.options)
+	if err != nil {
+		return j.done(err)
+	}
+	for _, now := range j.options.Frozen {
+		was := kept(now.Name)
+		switch {
+		case now.Name == rejectName:
+			j.ownRejects = run != "" && was == now.Value
+		case run != "" && (now.Name == "form" || now.Name == "columns") && was != now.Value:
+			return drover.Exit(drover.ExitRefused, "run %s has begun to import %s with other options; nothing was written", batch.Short(run), j.file).
+				Try("%s: %s, and now %s", now.Name, was, now.Value).
+				Try("%s runs resume %s    goes on with it as it was begun", j.call.Program()+j.call.DatabaseOption(), batch.Short(run)).
+				Try("%s", j.giveUp(run))
+		}
+	}
+	return nil
+}
+
+// others refuses what would import records a second time, beside another run: an unfinished one of this file, or of what it was before, and a finished one
+// of some of its records.
+func (j *importing) others(ctx context.Context, path, table string) error {
 	store := runstore.New(j.conn)
 	switch err := store.Ready(ctx); {
 	case errors.Is(err, runstore.ErrNoTables):
@@ -200,18 +247,43 @@ func (j *importing) unfinished(ctx context.Context, path string) error {
 	case err != nil:
 		return err
 	}
-	runs, _, err := store.List(ctx, runstore.Filter{Command: j.call.CommandName(), Unfinished: true, Limit: 1000})
+	const most = 1000
+	own := func(run *runstore.Run) bool { // one that is gone on with, or has done all of this
+		return !slices.ContainsFunc(j.options.Arguments, func(a batch.Argument) bool { return run.Argument(a.Name) != a.Value }) &&
+			(run.Argument("limit") == "" || j.call.Limit() > 0) && (run.Argument("upsert-on") == "" || len(j.o.upsertOn) > 0)
+	}
+	unfinished, _, err := store.List(ctx, runstore.Filter{Command: j.call.CommandName(), Unfinished: true, Limit: most})
 	if err != nil {
 		return err
 	}
-	for _, run := range runs {
-		if run.Argument("file") != path || run.Argument("table") != j.o.table || run.Argument("sha256") == j.in.SHA256() || run.RetryOf != "" {
+	for i := range unfinished {
+		run := &unfinished[i]
+		changed := run.Argument("sha256") != j.in.SHA256()
+		if run.Argument("table") != table || run.RetryOf != "" || own(run) || changed && run.Argument("file") != path {
 			continue
 		}
 		id := batch.Short(run.ID)
-		return drover.Exit(drover.ExitRefused, "%s has changed since run %s began to import it; nothing was written", j.file, id).
-			Try("put the file back as it was, and the same command goes on").
+		if changed {
+			return drover.Exit(drover.ExitRefused, "%s has changed since run %s began to import it; nothing was written", j.file, id).
+				Try("put the file back as it was, and the same command goes on").
+				Try("%s", j.giveUp(run.ID))
+		}
+		return drover.Exit(drover.ExitRefused, "run %s of %s is not finished, and was begun with other options; nothing was written", id, j.file).
+			Try("%s runs resume %s    goes on with it as it was begun", j.call.Program()+j.call.DatabaseOption(), id).
 			Try("%s", j.giveUp(run.ID))
+	}
+	if j.options.Again || len(j.o.upsertOn) > 0 {
+		return nil
+	}
+	finished, _, err := store.List(ctx, runstore.Filter{Command: j.call.CommandName(), State: runstore.Succeeded, Limit: most})
+	if err != nil {
+		return err
+	}
+	for i := range finished {
+		run := &finished[i]
+		if run.Argument("sha256") == j.in.SHA256() && run.Argument("table") == table && run.RetryOf == "" && !own(run) {
+			return j.done(&batch.DoneError{RunID: run.ID})
+		}
 	}
 	return nil
 }
@@ -241,6 +313,9 @@ func (j *importing) find(ctx context.Context) (err error) {
 		return err
 	}
 	j.in.Documents = j.documents(columns)
+	if j.options.Undo {
+		j.loader.KnowBy(j.key.Columns)
+	}
 	if j.byKey() || j.options.Undo {
 		j.images, err = rowimage.New(j.dialect, j.table, j.key)
 	}
@@ -275,10 +350,10 @@ func (j *importing) process(ctx context.Context, b *batch.Batch[*datafile.Page])
 			b.Quarantine(i, err)
 		}
 	}
-	var made [][]any
-	if j.options.Undo && b.RunID() != "" {
-		var err error
-		if made, err = j.missing(ctx, page); err != nil {
+	tells := j.options.Undo && b.RunID() != ""
+	before := map[string]bool{}
+	if tells && j.byKey() {
+		if err := j.rows(ctx, page, func(key keyset.Values) { before[key.String()] = true }); err != nil {
 			return err
 		}
 	}
@@ -286,11 +361,19 @@ func (j *importing) process(ctx context.Context, b *batch.Batch[*datafile.Page])
 	if err != nil {
 		return err
 	}
-	if len(made) > 0 {
-		b.Created(j.loader.Table(), made...)
-	}
 	if b.RunID() == "" { // a rehearsal commits nothing
 		return nil
+	}
+	if tells {
+		err := j.rows(ctx, page, func(key keyset.Values) {
+			if text := key.String(); !before[text] {
+				before[text] = true
+				b.Created(j.loader.Table(), key)
+			}
+		})
+		if err != nil {
+			return err
+		}
 	}
 	return j.conn.OnCommit(ctx, func(context.Context) error {
 		j.changed += n
@@ -298,26 +381,13 @@ func (j *importing) process(ctx context.Context, b *batch.Batch[*datafile.Page])
 	})
 }
 
-// missing are the keys of a page whose rows are not there yet.
-func (j *importing) missing(ctx context.Context, page *datafile.Page) ([][]any, error) {
-	keys := j.keysOf(page)
-	there := map[string]bool{}
-	if j.byKey() {
-		rows, err := j.images.ReadKeys(ctx, j.conn, keys, true)
-		if err != nil {
-			return nil, err
-		}
-		for _, row := range rows {
-			there[row.Key.String()] = true
-		}
+// rows tells the keys of the rows of a page that are there now, as the database has them: a file may write them otherwise.
+func (j *importing) rows(ctx context.Context, page *datafile.Page, tell func(key keyset.Values)) error {
+	rows, err := j.images.ReadKeys(ctx, j.conn, j.keysOf(page), true)
+	for _, row := range rows {
+		tell(row.Key)
 	}
-	var made [][]any
-	for _, key := range keys {
-		if !there[key.String()] {
-			made = append(made, key)
-		}
-	}
-	return made, nil
+	return err
 }
 
 // run plans, shows, asks and works.

@@ -47,8 +47,11 @@ func (j *importing) match() ([]rowload.Column, error) {
 		columns = append(columns, rowload.Column{Column: c, Field: i})
 	}
 	if len(columns) == 0 {
-		if len(j.in.Columns()) == 0 { // a file without records, and without names
+		switch {
+		case len(j.in.Columns()) == 0 && j.in.Rows() == 0: // and no names either
 			return []rowload.Column{{Column: j.table.Columns[0]}}, nil
+		case len(j.in.Columns()) == 0:
+			return nil, drover.Exit(drover.ExitUsage, "no record of %s has a field; nothing was written", j.file)
 		}
 		return nil, drover.Exit(drover.ExitUsage, "all fields of %s are left out", j.file)
 	}

@@ -89,8 +89,12 @@ func (j *importing) finish(ctx context.Context, res *batch.Result, err error) er
 		failed = exit.Try("put the file back as it was, and the same command goes on").Try("%s", j.giveUp(res.RunID))
 	}
 	details, rejectErr := j.reject(ctx, res)
-	if rejectErr != nil && failed == nil {
+	switch {
+	case rejectErr == nil:
+	case failed == nil:
 		failed = rejectErr
+	default:
+		failed = withRejects(c, failed, rejectErr)
 	}
 	if n := res.Processed - j.changed; n > 0 && len(j.o.upsertOn) > 0 {
 		details = append(details, batch.Detail{Text: term.Counted(n, "row") + " had their values already"})

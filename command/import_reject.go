@@ -13,12 +13,15 @@ import (
 	"github.com/drover-dev/drover/internal/term"
 )
 
+// rejectName is the name by which a run keeps the whole name of its reject file.
+const rejectName = "reject-file"
+
 // begin refuses a reject file that is there and is not the run's, or that of the run whose records are tried again.
-func (j *importing) begin(plan *batch.Plan) error {
-	if j.o.rejects == "" || plan.RunID != "" || j.options.RetryOf != "" {
+func (j *importing) begin(*batch.Plan) error {
+	if j.o.rejects == "" {
 		return nil
 	}
-	err := datafile.MayCreate(j.o.rejects, false)
+	err := datafile.MayCreate(j.o.rejects, j.ownRejects)
 	if errors.Is(err, datafile.ErrExists) {
 		return drover.Exit(drover.ExitRefused, "--reject-file: %w; nothing was written", err).Try("give another name, or remove the file")
 	}
@@ -69,6 +72,22 @@ func (j *importing) writeRejects(ctx context.Context, run string) (n int64, err 
 		}
 	}
 	return n, file.Commit()
+}
+
+// withRejects tells that the reject file could not be written, of a run that has failed or has set rows aside.
+func withRejects(c *drover.Call, failed, rejectErr error) error {
+	exit, ok := errors.AsType[*drover.CommandError](failed)
+	if !ok { // it was stopped, say
+		c.Error("%v", rejectErr)
+		return failed
+	}
+	code := exit.Code
+	if code == drover.ExitPartial {
+		code = drover.ExitFailed
+	}
+	both := drover.Exit(code, "%v; %w", failed, rejectErr)
+	both.Advice = exit.Advice
+	return both
 }
 
 // appendReject appends a record of the reject file: the line at which it begins in the file that was read (of a Parquet file the number of the row), why

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -139,6 +140,11 @@ func TestImport_AnyText(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", tt.file, diff)
 			}
 			b.exec(t, "DELETE FROM texts")
+		}
+		// A carriage return that is not quoted is a character of its field, but at the end of a line.
+		b.mustLoad(t, dataFile(t, "cr.csv", "text,id\n\rx\ry,1\r\nz,2\n"), "--table", "texts")
+		if got := b.lines(t, "SELECT id, text FROM texts ORDER BY id", 2); got != "1|\rx\ry\n2|z\n" {
+			t.Errorf("carriage returns: %q", got)
 		}
 	})
 }
@@ -404,6 +410,159 @@ func TestImport_Undo(t *testing.T) {
 			t.Errorf("an import that was undone (-before +after):\n%s", diff)
 		}
 	})
+}
+
+// TestImport_UndoByKeysOfAnyForm upserts rows whose keys the file writes otherwise than the database does. What was there before is changed, and is there
+// as it was when that is undone.
+func TestImport_UndoByKeysOfAnyForm(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		keys := map[string][3]string{ // its type, a value that is there, how the file writes that
+			"decimal": {"decimal(10,2)", "1.50", "1.5"}, "own": {"decimal(10,2)", "1.50", ""}, "text": {"varchar(20)", "abc", "abc"}, "number": {"bigint", "7", "007"},
+		}
+		switch b.Name {
+		case testdb.NamePostgres:
+			keys["moment"] = [3]string{"timestamptz", "2026-01-02 03:04:05+00", "2026-01-02 05:04:05+02:00"}
+			keys["own moment"] = [3]string{"timestamptz", "2026-01-02 03:04:05+00", ""}
+			keys["network"] = [3]string{"inet", "10.0.0.1", "10.0.0.1/32"}
+		case testdb.NameMariaDB:
+			keys["moment"] = [3]string{"datetime(3)", "2026-01-02 03:04:05.500", "2026-01-02 03:04:05.5"}
+			keys["own moment"] = [3]string{"datetime", "2026-01-02 03:04:05", ""}
+			keys["any case"] = [3]string{"varchar(20) COLLATE utf8mb4_general_ci", "ABC", "abc"}
+		}
+		for name, k := range keys {
+			table := "known_" + strings.ReplaceAll(name, " ", "_")
+			b.exec(t, "CREATE TABLE "+table+" (k "+k[0]+" NOT NULL PRIMARY KEY, note varchar(20))", "INSERT INTO "+table+" VALUES ('"+k[1]+"', 'old')")
+			before := b.lines(t, "SELECT k, note FROM "+table+" ORDER BY k", 2)
+			file := filepath.Join(t.TempDir(), "known.csv")
+			if k[2] == "" {
+				if _, err := b.command(t.Context(), drover.CallOptions{}, "export", file, "--table", table); err != nil {
+					t.Fatal(err)
+				}
+				dataFile(t, file, strings.Replace(readFile(t, file), "old", "new", 1))
+			} else {
+				dataFile(t, file, "k,note\n"+k[2]+",new\n")
+			}
+			b.mustLoad(t, file, "--table", table, "--upsert-on", "k", "--undo")
+			b.wantCount(t, "SELECT count(*) FROM "+table+" WHERE note = 'new'", 1)
+			b.mustUndo(t)
+			if diff := cmp.Diff(before, b.lines(t, "SELECT k, note FROM "+table+" ORDER BY k", 2)); diff != "" {
+				t.Errorf("%s (-before +undone):\n%s", name, diff)
+			}
+		}
+	})
+}
+
+// TestImport_UndoNeedsKeys sets records aside whose rows an undo would not find again.
+func TestImport_UndoNeedsKeys(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		auto := map[string]string{testdb.NamePostgres: "id serial PRIMARY KEY", testdb.NameMariaDB: "id integer AUTO_INCREMENT PRIMARY KEY", testdb.NameSQLite: "id INTEGER PRIMARY KEY"}[b.Name]
+		b.exec(t, "CREATE TABLE made ("+auto+", name varchar(20))")
+		file := dataFile(t, "made.csv", "id,name\n,x\n7,y\n")
+		if _, err := b.load(t.Context(), file, "--table", "made", "--undo"); drover.ExitCode(err) != drover.ExitFailed || !strings.Contains(err.Error(), "at line 2: ") {
+			t.Errorf("error %v", err)
+		}
+		if _, err := b.load(t.Context(), file, "--table", "made", "--undo", "--max-errors", "1"); drover.ExitCode(err) != drover.ExitPartial {
+			t.Errorf("error %v", err)
+		}
+		b.mustUndo(t)
+		b.wantCount(t, "SELECT count(*) FROM made", 0)
+	})
+}
+
+// TestImport_OnceHoweverItIsWritten gives the same file with options that are written otherwise, or are other ones.
+func TestImport_OnceHoweverItIsWritten(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.exec(t, "CREATE TABLE log (id integer, note varchar(20))") // without a key that would refuse a row
+		file := dataFile(t, "log.csv", "id,note\n1,a\n2,b\n3,NULL\n4,d\n")
+		schema := map[string]string{testdb.NamePostgres: "public", testdb.NameSQLite: "main"}[b.Name]
+		if b.Name == testdb.NameMariaDB {
+			schema = strings.TrimSpace(b.lines(t, "SELECT database()", 1))
+		}
+		other := dataFile(t, "other.csv", readFile(t, file))
+		spellings := [][]string{
+			{file, "--table", "log"}, {other, "--table", "log"}, {file, "--table", schema + ".log"}, {file, "--table", "log", "--format", "csv"}, {file, "--table", "log", "--delimiter", ","},
+			{file, "--table", "log", "--null", "NULL"}, {file, "--table", "log", "--ignore-field", "note"}, {file, "--table", "log", "--limit", "3"},
+		}
+		try := func(want int, text string, args []string) {
+			t.Helper()
+			if _, err := b.load(t.Context(), args[0], args[1:]...); drover.ExitCode(err) != want || err != nil && !strings.Contains(err.Error(), text) {
+				t.Errorf("%v: exit code %d, %v", args[1:], drover.ExitCode(err), err)
+			}
+		}
+		begun := append(slices.Clone(spellings[0]), "--batch-size", "1", "--rows-per-second", "1", "--time-limit", "1100ms")
+		try(drover.ExitAgain, "", begun)
+		n := b.count(t, "SELECT count(*) FROM log")
+		if n == 0 || n == 4 {
+			t.Fatalf("%d rows are there", n)
+		}
+		for _, args := range spellings[5:] {
+			try(drover.ExitRefused, "with other options", args)
+		}
+		b.wantCount(t, "SELECT count(*) FROM log", n)
+		try(drover.ExitOK, "", spellings[2])
+		for _, args := range spellings {
+			try(drover.ExitRefused, "is imported into", args)
+		}
+		b.wantCount(t, "SELECT count(*) FROM log", 4)
+
+		b.exec(t, "DELETE FROM log")
+		part := dataFile(t, "part.csv", "id,note\n1,a\n2,b\n")
+		try(drover.ExitOK, "", []string{part, "--table", "log", "--limit", "1"})
+		try(drover.ExitRefused, "is imported into", []string{part, "--table", "log"})
+		b.wantCount(t, "SELECT count(*) FROM log", 1)
+	})
+}
+
+// TestImport_RejectFileOfOthers writes over no file that is not the run's own.
+func TestImport_RejectFileOfOthers(t *testing.T) {
+	b := newBench(t, testdb.Fresh(t, testdb.NameSQLite))
+	b.peopleTable(t)
+	file := dataFile(t, "people.csv", "id,name\nx,Ann\n2,Bob\n")
+	precious := dataFile(t, "precious.txt", "kept")
+	own := filepath.Join(t.TempDir(), "rejected.csv")
+	load := func(want int, args ...string) error {
+		t.Helper()
+		_, err := b.load(t.Context(), file, append([]string{"--table", "people", "--batch-size", "1"}, args...)...)
+		if drover.ExitCode(err) != want {
+			t.Errorf("%v: %v", args, err)
+		}
+		return err
+	}
+	_ = load(drover.ExitFailed)
+	for _, name := range []string{precious, file} {
+		_ = load(drover.ExitRefused, "--max-errors", "5", "--reject-file", name)
+	}
+	_ = load(drover.ExitPartial, "--max-errors", "5", "--reject-file", own)
+	id := b.latestRun(t)
+	_ = load(drover.ExitRefused, "--retry", id, "--max-errors", "5", "--reject-file", file)
+	if got := readFile(t, precious) + readFile(t, file); got != "keptid,name\nx,Ann\n2,Bob\n" {
+		t.Errorf("the files are now %q", got)
+	}
+
+	// A folder that is gone at the end is told of, and what was set aside is kept in the database.
+	gone := filepath.Join(t.TempDir(), "gone")
+	if err := os.Mkdir(gone, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b.exec(t, "DELETE FROM people")
+	o := drover.CallOptions{Stdout: &whenSaid{text: `"type":"quarantined"`, do: func() { _ = os.RemoveAll(gone) }}}
+	_, err := b.command(t.Context(), o, "import", file, "--no-input", "--again", "--table", "people", "--max-errors", "5", "--reject-file", filepath.Join(gone, "rejected.csv"), "--json")
+	if drover.ExitCode(err) != drover.ExitFailed || !strings.Contains(fmt.Sprint(err), "1 row set aside; ") || !strings.Contains(fmt.Sprint(err), "the records are kept in the database") {
+		t.Errorf("a folder that is gone: %v", err)
+	}
+}
+
+// whenSaid does something when a text is printed.
+type whenSaid struct {
+	text string
+	do   func()
+}
+
+func (w *whenSaid) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), w.text) {
+		w.do()
+	}
+	return len(p), nil
 }
 
 func (b *bench) mustUndo(t *testing.T) {

@@ -133,7 +133,7 @@ func (p *purge) checkTable(ctx context.Context) error {
 			return err
 		}
 	}
-	kept, runID, err := p.job(nil).Kept(ctx, p.conn, p.options, boundaryName)
+	kept, runID, err := p.job(nil).Kept(ctx, p.conn, p.options)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (p *purge) checkTable(ctx context.Context) error {
 			return err
 		}
 	}
-	return p.old(ctx, kept, runID)
+	return p.old(ctx, kept(boundaryName), runID)
 }
 
 func (p *purge) measure(ctx context.Context, plan *walkPlan) error {

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -31,8 +29,6 @@ type age struct {
 // boundaryName is the name that the run keeps the boundary by.
 const boundaryName = "boundary"
 
-var ages = regexp.MustCompile(`^([0-9]{1,7})([hdw])$`)
-
 // check reads the age.
 func (a *age) check() error {
 	switch {
@@ -43,16 +39,15 @@ func (a *age) check() error {
 	case a.column == "":
 		return drover.Exit(drover.ExitUsage, "--older-than needs --column").Try("--older-than %s --column created_at", a.older)
 	}
-	units := map[string]time.Duration{"h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}
-	if parts := ages.FindStringSubmatch(a.older); parts != nil {
-		n, err := strconv.ParseInt(parts[1], 10, 64)
-		if unit := units[parts[2]]; err == nil && n > 0 && n <= int64(maxAge/unit) {
-			a.before = time.Duration(n) * unit
-			return nil
-		}
+	before, err := parseAge(a.older)
+	if err == nil && before == 0 {
+		err = fmt.Errorf("%q is no age: it must be more than 0", a.older)
 	}
-	return drover.Exit(drover.ExitUsage, "--older-than: %q is no age: a whole number of hours, days or weeks up to 200 years", a.older).
-		Try("12h, 90d or 2w; months and years have no fixed length: 30d, 365d")
+	if err != nil {
+		return drover.Exit(drover.ExitUsage, "--older-than: %w", err).Try("12h, 90d or 2w; months and years have no fixed length: 30d, 365d")
+	}
+	a.before = before
+	return nil
 }
 
 // old narrows the rows to those that are old enough: by the boundary that the run has kept, or counted back from the database's clock.

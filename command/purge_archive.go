@@ -28,11 +28,7 @@ func (p *purge) checkArchive() (err error) {
 // prepareArchive refuses what cannot be archived batch after batch. The run is known by the file's whole name: from another folder the same words would
 // mean another file.
 func (p *purge) prepareArchive() (err error) {
-	for i, a := range p.options.Arguments {
-		if a.Name == "archive-to" {
-			p.options.Arguments[i].Value = p.archive.path
-		}
-	}
+	setArgument(p.options.Arguments, "archive-to", p.archive.path)
 	switch {
 	case p.options.Workers > 1:
 		return drover.Exit(drover.ExitUsage, "--archive-to takes one worker: the batches stand in the file in the order in which they are committed").Try("leave --workers out")

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/drover-dev/drover"
+	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/dialect"
 	"github.com/drover-dev/drover/internal/keyset"
@@ -95,6 +96,30 @@ func (t *target) describeTable(ctx context.Context) error {
 	t.key = found.Keys[0]
 	t.keys, err = keyset.New(t.dialect, found, t.key)
 	return err
+}
+
+// commonName is the name by which runs know the table, however --table writes it: without its schema where that is not needed.
+func (t *target) commonName(ctx context.Context) (string, error) {
+	if t.name == t.table.Name {
+		return t.name, nil
+	}
+	bare, err := t.dialect.Table(ctx, t.conn, t.dialect.Quote(t.table.Name))
+	switch {
+	case err == nil && bare.Schema == t.table.Schema:
+		return t.table.Name, nil
+	case err != nil && !errors.Is(err, dialect.ErrNoTable):
+		return "", err
+	}
+	return t.table.FullName(), nil
+}
+
+// setArgument gives an argument that says which work a run is another value, where there is one of that name.
+func setArgument(arguments []batch.Argument, name, value string) {
+	for i := range arguments {
+		if arguments[i].Name == name {
+			arguments[i].Value = value
+		}
+	}
 }
 
 // noTable names the table that was probably meant, or those that there are.

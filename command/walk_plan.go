@@ -52,6 +52,11 @@ func (w *walk) makePlan(ctx context.Context) (plan *walkPlan, err error) {
 		if err = w.findTable(ctx); err != nil {
 			return err
 		}
+		name, err := w.commonName(ctx)
+		if err != nil {
+			return err
+		}
+		setArgument(w.options.Arguments, "table", name)
 		if err = w.checkNames(w.given); err != nil {
 			return err
 		}

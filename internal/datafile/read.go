@@ -26,6 +26,8 @@ type Input struct {
 	sum   string
 	rows  int64
 	names []string
+	// places are those of the names, of a file of JSON Lines.
+	places map[string]int
 	// nested tells, by the name of a column, why its values have no text.
 	nested map[string]string
 	begin  Place // of the first record
@@ -63,13 +65,26 @@ func Measure(ctx context.Context, path string, form Form) (*Input, error) {
 		err = fmt.Errorf("unknown format %q", form.Format)
 	}
 	if err == nil {
-		_, err = io.Copy(io.Discard, f) // what a decompressor has left
+		_, err = io.Copy(io.Discard, whileAlive{ctx, f}) // of Parquet all of it, of the others what a decompressor has left
 	}
 	if err != nil {
 		return nil, err
 	}
 	in.sum = hex.EncodeToString(f.sum.Sum(nil))
 	return in, nil
+}
+
+// whileAlive reads until ctx ends.
+type whileAlive struct {
+	ctx context.Context //nolint:containedctx // it lasts for one copy
+	in  io.Reader
+}
+
+func (r whileAlive) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.in.Read(p)
 }
 
 // Path is the file's name as it was given.

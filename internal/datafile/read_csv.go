@@ -212,13 +212,18 @@ func (in *Input) measureCSV(ctx context.Context, f *file) error {
 	}
 }
 
-// head finds the columns: their names, or of a file without a header the number that the first record has.
+// head finds the columns: their names, or of a file without a header the number that the first record has. Empty lines before that are records where it
+// is one, and else nothing.
 func (in *Input) head(r *csvReading) error {
 	in.begin = r.at
 	e, err := r.record()
+	empty := r.at.Line - in.begin.Line
 	switch {
 	case errors.Is(err, io.EOF) && !in.form.NoHeader:
 		return ErrEmpty
+	case errors.Is(err, io.EOF) && empty > 0:
+		in.names, in.rows = []string{column(0)}, empty
+		return err
 	case err != nil:
 		return err
 	case e.bad != nil:
@@ -230,7 +235,7 @@ func (in *Input) head(r *csvReading) error {
 	for i, field := range fields {
 		name := string(field)
 		if in.form.NoHeader {
-			name = "column" + strconv.Itoa(i+1)
+			name = column(i)
 		} else if name == "" {
 			return fmt.Errorf("the header has no name for column %d", i+1)
 		}
@@ -239,12 +244,18 @@ func (in *Input) head(r *csvReading) error {
 	if name := repeated(in.names); name != "" {
 		return fmt.Errorf("the header has the name %q twice", name)
 	}
-	if !in.form.NoHeader {
+	switch {
+	case !in.form.NoHeader:
 		r.take(e.n, e.lines)
 		in.begin = r.at
+	case len(in.names) == 1:
+		in.rows = empty
 	}
 	return nil
 }
+
+// column is the name of the i-th column of a file without a header.
+func column(i int) string { return "column" + strconv.Itoa(i+1) }
 
 func (in *Input) readCSV(f *file, from Place) (reading, error) {
 	s, err := in.scanFrom(f, from)

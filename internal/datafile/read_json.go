@@ -108,9 +108,9 @@ func (in *Input) addJSON(p *Page, text []byte, at, next Place) {
 	p.addRaw(text)
 	values := make([]json.RawMessage, len(in.names))
 	err := members(text, func(name string, value json.RawMessage) error {
-		i := slices.Index(in.names, name)
+		i, known := in.places[name]
 		switch {
-		case i < 0:
+		case !known:
 			return fmt.Errorf("the file had no member %q when it was measured", name)
 		case values[i] != nil:
 			return fmt.Errorf("the member %q stands there twice", name)
@@ -166,7 +166,7 @@ func (in *Input) measureJSON(ctx context.Context, f *file) error {
 		return err
 	}
 	in.begin = s.at
-	seen := map[string]bool{}
+	in.places = map[string]int{}
 	for n := 0; ; n++ {
 		if n%10_000 == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -181,8 +181,8 @@ func (in *Input) measureJSON(ctx context.Context, f *file) error {
 		var names []string
 		if members(text, func(name string, _ json.RawMessage) error { names = append(names, name); return nil }) == nil {
 			for _, name := range names {
-				if !seen[name] {
-					seen[name] = true
+				if _, seen := in.places[name]; !seen {
+					in.places[name] = len(in.names)
 					in.names = append(in.names, name)
 				}
 			}

@@ -121,15 +121,15 @@ func (r *parquetReading) next(p *Page) error {
 
 // decode decodes further rows.
 func (r *parquetReading) decode() error {
-	if err := r.file.unchanged(); err != nil {
-		return err
-	}
 	if r.rows == nil {
 		r.rows = make([]parquet.Row, parquetRows)
 	}
 	r.rows = r.rows[:cap(r.rows)]
 	n, err := r.reader.ReadRows(r.rows)
 	r.rows, r.used = r.rows[:n], 0
+	if changed := r.file.unchanged(); changed != nil { // what was written into it before is in the rows
+		return changed
+	}
 	switch {
 	case n > 0:
 		return nil

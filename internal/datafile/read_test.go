@@ -180,6 +180,28 @@ func TestRead_JSON(t *testing.T) {
 	}
 }
 
+// TestRead_EmptyLinesAtTheBeginning have a meaning only where a record has one field, which is NULL then.
+func TestRead_EmptyLinesAtTheBeginning(t *testing.T) {
+	for content, want := range map[string][]string{
+		"\n\n1\n\n2\n": {"NULL", "NULL", "1", "NULL", "2"},
+		"\n\n":         {"NULL", "NULL"},
+		"\n\r\n\"\"\n": {"NULL", "NULL", ""},
+		"\n\n1,2\n\n":  {"1 2"},
+	} {
+		in, err := measured(t, content, Form{Format: CSV, NoHeader: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range records(t, in, in.Begin(), 2) {
+			got = append(got, strings.Join(r.Fields, " "))
+		}
+		if diff := cmp.Diff(want, got); diff != "" || in.Rows() != int64(len(want)) {
+			t.Errorf("%q: %d rows measured (-want +got):\n%s", content, in.Rows(), diff)
+		}
+	}
+}
+
 // TestRead_WhatWasWritten writes rows in every format and compression, and reads the same fields.
 func TestRead_WhatWasWritten(t *testing.T) {
 	columns := []Column{

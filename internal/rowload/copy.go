@@ -41,9 +41,9 @@ func newCopying(l *Loader) *copying {
 
 func (w *copying) prepare(p *datafile.Page) (any, map[int]error) {
 	bad := map[int]error{}
-	// A line with \. alone would end the data.
+	// A line with \. alone would end the data, and a carriage return a record.
 	data := p.Bytes(0, p.Len())
-	plain := w.whole && p.FieldCount() == len(w.columns) && !bytes.HasPrefix(data, []byte("\\.\n")) && !bytes.Contains(data, []byte("\n\\.\n"))
+	plain := bytes.IndexByte(data, '\r') < 0 && w.whole && p.FieldCount() == len(w.columns) && !bytes.HasPrefix(data, []byte("\\.\n")) && !bytes.Contains(data, []byte("\n\\.\n"))
 	if plain && w.pass(p, bad) {
 		return &block{csv: true}, bad
 	}

@@ -38,6 +38,7 @@ type Loader struct {
 	columns []Column
 	parse   []func(text []byte) (driver.Value, error)
 	upsert  []string // the columns of the key by which rows are found that are there already; nil: there must be none
+	known   []string // the columns by whose values the rows are found again
 	way     way
 }
 
@@ -84,10 +85,52 @@ func (l *Loader) Table() string { return l.name }
 // Statement is what is sent for a page, for people.
 func (l *Loader) Statement() string { return l.way.statement() }
 
+// KnowBy makes a record bad whose row could not be found again by these columns: one without a value there, or with one in a form that the database
+// alone reads. It must be called before Prepare.
+func (l *Loader) KnowBy(columns []string) { l.known = columns }
+
 // Prepare looks at the records of a page that was read. It must be called once, before Bad and Write.
 func (l *Loader) Prepare(p *datafile.Page) {
 	work, bad := l.way.prepare(p)
 	p.Work = &prepared{bad, work}
+	if len(l.known) == 0 {
+		return
+	}
+	places := l.places(l.known)
+	l.good(p, func(i int, fields [][]byte) {
+		for _, at := range places {
+			c := l.columns[at]
+			err := errors.New("it has no value by which the row could be found again")
+			if field := fields[c.Field]; field != nil {
+				_, err = l.parse[at](field)
+			}
+			if err != nil {
+				bad[p.First()+i] = l.unfit(c, err)
+			}
+		}
+	})
+}
+
+// good calls fn with the fields of each record that is not bad.
+func (l *Loader) good(p *datafile.Page, fn func(i int, fields [][]byte)) {
+	bad := l.Bad(p)
+	var fields [][]byte
+	var scratch []byte
+	for i := range p.Len() {
+		if bad[i] == nil {
+			fields, scratch = p.Fields(i, fields, scratch)
+			fn(i, fields)
+		}
+	}
+}
+
+// places are the places of columns among those that get values.
+func (l *Loader) places(names []string) []int {
+	places := make([]int, len(names))
+	for n, name := range names {
+		places[n] = slices.IndexFunc(l.columns, func(c Column) bool { return c.Name == name })
+	}
+	return places
 }
 
 // Bad says why records of a page, by their places, are not written.
@@ -111,31 +154,23 @@ func (l *Loader) Write(ctx context.Context, p *datafile.Page) (int64, error) {
 	return l.way.write(ctx, p, work.work, func(i int) bool { return p.Bad(i) != nil || work.bad[p.First()+i] != nil })
 }
 
-// Keys are the values of columns, of the records that are not bad, each once.
+// Keys are the values of columns, of the records that are not bad, each once. Where the database reads a value that Go does not, it is NULL: see KnowBy.
 func (l *Loader) Keys(p *datafile.Page, names []string) []keyset.Values {
-	places := make([]int, len(names))
-	for n, name := range names {
-		places[n] = slices.IndexFunc(l.columns, func(c Column) bool { return c.Name == name })
-	}
-	bad := l.Bad(p)
+	places := l.places(names)
 	seen := map[string]bool{}
 	var keys []keyset.Values
-	var fields [][]byte
-	var scratch []byte
-	for i := range p.Len() {
-		if bad[i] != nil {
-			continue
-		}
-		fields, scratch = p.Fields(i, fields, scratch)
+	l.good(p, func(_ int, fields [][]byte) {
 		key := make(keyset.Values, len(names))
 		for n, at := range places {
-			key[n], _ = l.parse[at](fields[l.columns[at].Field]) // one that cannot be read is found nowhere, and for the database to refuse
+			if field := fields[l.columns[at].Field]; field != nil {
+				key[n], _ = l.parse[at](field)
+			}
 		}
 		if text := key.String(); !seen[text] {
 			seen[text] = true
 			keys = append(keys, key)
 		}
-	}
+	})
 	return keys
 }
 

@@ -81,7 +81,36 @@ func New(dir, name string) (*Command, error) {
 		c.Func = strings.ToLower(exported[:1]) + exported[1:]
 		c.Main = true
 	}
+	switch used, err := c.uses(c.Func); {
+	case err != nil:
+		return nil, err
+	case used:
+		c.Func += "Command"
+	}
 	return c, c.compare(slices.Concat(found.GoFiles, found.CgoFiles, found.TestGoFiles))
+}
+
+// uses reports whether the source has a name for something else than the command's function: a package, or a variable.
+func (c *Command) uses(name string) (bool, error) {
+	other := *c
+	other.Func = "another" // which no template has
+	files, err := other.Files()
+	used := false
+	for _, f := range files {
+		parsed, failed := parser.ParseFile(token.NewFileSet(), f.Path, f.Content, parser.SkipObjectResolution)
+		if failed != nil {
+			return false, failed
+		}
+		for _, decl := range parsed.Decls {
+			ast.Inspect(decl, func(n ast.Node) bool {
+				if n, ok := n.(*ast.Ident); ok && n.Name == name {
+					used = true
+				}
+				return true
+			})
+		}
+	}
+	return used, err
 }
 
 // compare looks for the command's names among those of the package.

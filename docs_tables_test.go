@@ -88,11 +88,29 @@ func all(pattern, text string) []string {
 	return found
 }
 
-// TestDocs_ExitCodes compares the table of exit codes with the constants of package drover.
+// TestDocs_ExitCodes compares the table of exit codes with the constants of package drover, and its meanings with what the program says of them.
 func TestDocs_ExitCodes(t *testing.T) {
-	documented := all(`(?m)^\| ([0-9]+) \|`, read(t, "docs/reference/exit-codes.md"))
+	codes := exitCodes(t, "docs/reference/exit-codes.md")
 	declared := all(`(?m)^\tExit[A-Z][A-Za-z]+ += ([0-9]+)`, read(t, "errors.go"))
-	if diff := cmp.Diff(declared, documented); diff != "" {
-		t.Errorf("codes (-declared +documented):\n%s", diff)
+	if len(codes) != len(declared) {
+		t.Errorf("%d codes, want %d", len(codes), len(declared))
 	}
+	for _, code := range declared {
+		if codes[code] == "" {
+			t.Errorf("no code %s", code)
+		}
+	}
+	if diff := cmp.Diff(exitCodes(t, "docs/cli/drover.md"), codes); diff != "" {
+		t.Errorf("meanings (-program +documented):\n%s", diff)
+	}
+}
+
+// exitCodes are the meanings in a page's table, in small letters, without the marks of code and the full stop.
+func exitCodes(t *testing.T, page string) map[string]string {
+	t.Helper()
+	codes := map[string]string{}
+	for _, row := range regexp.MustCompile(`(?m)^\| ([0-9]+) \| (.*) \|$`).FindAllStringSubmatch(read(t, page), -1) {
+		codes[row[1]] = strings.ToLower(strings.TrimSuffix(strings.ReplaceAll(row[2], "`", ""), "."))
+	}
+	return codes
 }

@@ -45,40 +45,6 @@ func TestDocs_ControlTables(t *testing.T) {
 	}
 }
 
-// TestDocs_JSONFields compares the fields on the page with the tags of the structs that are printed.
-func TestDocs_JSONFields(t *testing.T) {
-	page := read(t, "docs/reference/json-events.md")
-	for _, document := range []struct{ heading, file, name string }{
-		{"plan", "batch/json.go", "planDocument"},
-		{"plan of purge and backfill", "command/walk_json.go", "planDocument"},
-		{"plan_file", "batch/planfile.go", "planFileDocument"},
-		{"rehearsal", "batch/json.go", "rehearsalDocument"},
-		{"Events of a run", "batch/json.go", "runEvent"},
-		{"progress", "internal/term/render.go", "event"},
-		{"summary", "batch/json.go", "Summary"},
-		{"summary of purge and backfill", "command/walk_json.go", "summaryDocument"},
-		{"dry_run", "dryrun.go", "dryRunDocument"},
-		{"run", "command/runs_json.go", "runDocument"},
-		{"exit_error", "report.go", "exitError"},
-	} {
-		_, section, found := strings.Cut(page, "\n## "+document.heading+"\n")
-		if !found {
-			t.Errorf("no section %q", document.heading)
-			continue
-		}
-		section, _, _ = strings.Cut(section, "\n## ")
-		_, line, _ := strings.Cut(section, "Fields: ")
-		body := regexp.MustCompile(`(?s)\ntype ` + document.name + ` struct \{\n(.*?)\n\}`).FindStringSubmatch(read(t, document.file))
-		if body == nil {
-			t.Errorf("%s has no struct %s", document.file, document.name)
-			continue
-		}
-		if diff := cmp.Diff(all(`json:"([^",]+)`, body[1]), all("`([^`]+)`", line)); diff != "" {
-			t.Errorf("%s (-printed +documented):\n%s", document.heading, diff)
-		}
-	}
-}
-
 // all are the texts that the pattern's group has found.
 func all(pattern, text string) []string {
 	var found []string

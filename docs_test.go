@@ -88,7 +88,20 @@ func TestDocs_LinksLead(t *testing.T) {
 	}
 }
 
-// TestDocs_CommandLines looks up the commands and options of all lines that begin with "$ drover" in blocks of the kind console.
+// commandLines are drover's command lines of a page, without "drover": in blocks of the kinds console and sh, and in code within text.
+func commandLines(page string) []string {
+	page = strings.ReplaceAll(page, "\\\n", " ")
+	lines := all("`drover ([a-z][^`\n]*)`", regexp.MustCompile("(?s)```.*?```").ReplaceAllString(page, ""))
+	for _, block := range all("(?s)```console\n(.*?)```", page) {
+		lines = append(lines, all(`(?m)^ *\$ drover ([a-z].*)$`, block)...)
+	}
+	for _, block := range all("(?s)```sh\n(.*?)```", page) {
+		lines = append(lines, all(`(?m)(?:^|[ (])drover ([a-z].*)$`, block)...)
+	}
+	return lines
+}
+
+// TestDocs_CommandLines looks up the commands and options of all command lines of all pages.
 func TestDocs_CommandLines(t *testing.T) {
 	app := drover.New("drover")
 	app.AddBuiltin(builtin.All()...)
@@ -98,40 +111,34 @@ func TestDocs_CommandLines(t *testing.T) {
 	name := regexp.MustCompile(`^[a-z][a-z-]*$`)
 	seen := 0
 	for _, page := range pages(t) {
-		for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(read(t, page), -1) {
-			text := strings.ReplaceAll(block[1], "\\\n", " ")
-			for line := range strings.Lines(text) {
-				rest, ok := strings.CutPrefix(strings.TrimSpace(line), "$ drover ")
-				if !ok {
+		for _, line := range commandLines(read(t, page)) {
+			seen++
+			line, _, _ = strings.Cut(quoted.ReplaceAllString(line, "VALUE"), " #")
+			line, _, _ = strings.Cut(line, " -- ")
+			words := strings.Fields(line)
+			path := words[:1]
+			if len(words) > 1 && (words[0] == "runs" || words[0] == "new" || words[0] == "help") && name.MatchString(words[1]) {
+				path = words[:2]
+			}
+			key := strings.Join(path, " ")
+			if help[key] == "" {
+				out, err := app.Call(t.Context(), path[0], append(slices.Clone(path[1:]), "--help")...)
+				if err != nil {
+					t.Errorf("%s: drover %s: %v", page, key, err)
 					continue
 				}
-				seen++
-				rest, _, _ = strings.Cut(quoted.ReplaceAllString(rest, "VALUE"), " #")
-				words := strings.Fields(rest)
-				path := words[:1]
-				if len(words) > 1 && (words[0] == "runs" || words[0] == "new" || words[0] == "help") && name.MatchString(words[1]) {
-					path = words[:2]
-				}
-				key := strings.Join(path, " ")
-				if help[key] == "" {
-					out, err := app.Call(t.Context(), path[0], append(slices.Clone(path[1:]), "--help")...)
-					if err != nil {
-						t.Errorf("%s: drover %s: %v", page, key, err)
-						continue
-					}
-					help[key] = out.Stdout
-				}
-				known := options.FindAllString(help[key], -1)
-				for _, option := range options.FindAllString(rest, -1) {
-					if !slices.Contains(known, option) {
-						t.Errorf("%s: drover %s has no option %s", page, key, option)
-					}
+				help[key] = out.Stdout
+			}
+			known := options.FindAllString(help[key], -1)
+			for _, option := range options.FindAllString(line, -1) {
+				if !slices.Contains(known, option) {
+					t.Errorf("%s: drover %s has no option %s", page, key, option)
 				}
 			}
 		}
 	}
-	if seen == 0 {
-		t.Error("no command line was found")
+	if seen < 100 {
+		t.Errorf("only %d command lines were found", seen)
 	}
 }
 

@@ -87,3 +87,33 @@ func exitCodes(t *testing.T, page string) map[string]string {
 	}
 	return codes
 }
+
+// TestDocs_JobOptions compares the table of a job's options with the options that purge and backfill share, and what the page says that the other commands leave out.
+func TestDocs_JobOptions(t *testing.T) {
+	own := func(page, cells string) []string {
+		_, section, _ := strings.Cut(read(t, page), "\n## Options\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		var found []string
+		for _, cell := range all(cells, section) {
+			found = append(found, all(`(--[a-z][a-z-]*)`, cell)...)
+		}
+		slices.Sort(found)
+		return slices.Compact(found)
+	}
+	of := func(command string) []string { return own("docs/cli/drover-"+command+".md", "(?m)^\\| `([^`]*)`") }
+	backfill := of("backfill")
+	shared := slices.DeleteFunc(of("purge"), func(option string) bool {
+		return !slices.Contains(backfill, option) || option == "--table" || option == "--where"
+	})
+	const page = "docs/reference/jobs.md"
+	if diff := cmp.Diff(shared, own(page, "(?m)^\\| ([^|]*) \\|")); diff != "" {
+		t.Errorf("options (-program +documented):\n%s", diff)
+	}
+	for _, command := range []string{"copy", "import"} {
+		options := of(command)
+		left := slices.DeleteFunc(slices.Clone(shared), func(option string) bool { return slices.Contains(options, option) })
+		if text := "of `" + command + "` `" + strings.Join(left, "`, `") + "`"; !strings.Contains(read(t, page), text) {
+			t.Errorf("the page does not say %q", text)
+		}
+	}
+}

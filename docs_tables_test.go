@@ -1,6 +1,8 @@
 package drover_test
 
 import (
+	"database/sql"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -8,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/drover-dev/drover/db"
 )
 
 // TestDocs_ControlTables compares the tables and columns of the page with the migrations of each kind of database.
@@ -114,6 +118,36 @@ func TestDocs_JobOptions(t *testing.T) {
 		left := slices.DeleteFunc(slices.Clone(shared), func(option string) bool { return slices.Contains(options, option) })
 		if text := "of `" + command + "` `" + strings.Join(left, "`, `") + "`"; !strings.Contains(read(t, page), text) {
 			t.Errorf("the page does not say %q", text)
+		}
+	}
+}
+
+// TestDocs_Configuration loads the file on the page, beside a variable of the page, and looks for every key and level that the code takes.
+func TestDocs_Configuration(t *testing.T) {
+	page := read(t, "docs/reference/configuration.md")
+	blocks := all("(?s)```toml\n(.*?)```", page)
+	if len(blocks) != 1 {
+		t.Fatalf("%d files on the page, want 1", len(blocks))
+	}
+	file := filepath.Join(t.TempDir(), "drover.toml")
+	if err := os.WriteFile(file, []byte(blocks[0]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	registry, err := db.LoadConfig(db.ConfigOptions{File: file, Environ: []string{"DATABASE_URL_ARCHIVE=sqlite::memory:"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"archive", "default", "reports"}, registry.Aliases()); diff != "" {
+		t.Errorf("aliases (-want +got):\n%s", diff)
+	}
+	for _, key := range all(`toml:"(\w+)"`, read(t, "db/config.go")) {
+		if !regexp.MustCompile(`(?m)^\[?` + key + `\b`).MatchString(blocks[0]) {
+			t.Errorf("the file on the page has no %s", key)
+		}
+	}
+	for _, level := range []sql.IsolationLevel{sql.LevelReadUncommitted, sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable} {
+		if name := strings.ToLower(level.String()); !strings.Contains(page, "`"+name+"`") {
+			t.Errorf("the page does not have the level %s", name)
 		}
 	}
 }

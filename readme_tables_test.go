@@ -47,3 +47,23 @@ func TestREADME_Speed(t *testing.T) {
 		}
 	}
 }
+
+// TestREADME_Versions looks the oldest versions that the dialects are made for up in the README's table of databases, and on the page of doctor.
+func TestREADME_Versions(t *testing.T) {
+	seen := 0
+	for _, kind := range []string{"postgres", "mysql", "sqlite"} {
+		_, code, _ := strings.Cut(read(t, "internal/dialect/"+kind+"/settings.go"), ") Oldest(")
+		code, _, _ = strings.Cut(code, "\n}")
+		for _, version := range all(`return "\w+ ([0-9.]+)"`, code) {
+			seen++
+			for _, page := range []string{"README.md", "docs/reference/doctor.md"} {
+				if !regexp.MustCompile(`(?m)^\|.*\b` + regexp.QuoteMeta(version) + `\b`).MatchString(read(t, page)) {
+					t.Errorf("%s does not have %s, the oldest version of %s", page, version, kind)
+				}
+			}
+		}
+	}
+	if seen != 4 {
+		t.Errorf("%d oldest versions, want 4", seen)
+	}
+}

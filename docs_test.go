@@ -207,7 +207,7 @@ func TestDocs_APIMap(t *testing.T) {
 			if !names[name[1]][name[2]] {
 				t.Errorf("%s: %s.%s is not exported", section, name[1], name[2])
 			}
-			if last := name[2][strings.LastIndex(name[2], ".")+1:]; !regexp.MustCompile(`\b`+last+`\b`).MatchString(shown + tested) {
+			if last := name[2][strings.LastIndex(name[2], ".")+1:]; !regexp.MustCompile(`\b` + last + `\b`).MatchString(shown + tested) {
 				t.Errorf("%s: neither the example nor the test uses %s", section, last)
 			}
 		}

@@ -114,13 +114,15 @@ func TestDocs_JSONTypes(t *testing.T) {
 	seen := map[string]bool{}
 	for _, dir := range printing {
 		for file, text := range sources(t, dir) {
-			for _, kind := range all(`(?:\bType: |\b(?:say|result)\(|Document\{\s*|EventType = )"([a-z_]+)"`, text) {
-				if other, ok := names[kind]; ok && strings.Contains(text, "EventType = ") {
-					kind = other
-				}
-				seen[kind] = true
-				if !known[kind] {
-					t.Errorf("%s prints the type %s, which the page does not have", file, kind)
+			for _, before := range []string{`Type: `, `say\(`, `result\(`, `Document\{\s*`, `EventType = `} {
+				for _, kind := range all(before+`"([a-z_]+)"`, text) {
+					if other, ok := names[kind]; ok && before == `EventType = ` {
+						kind = other
+					}
+					seen[kind] = true
+					if !known[kind] {
+						t.Errorf("%s prints the type %s, which the page does not have", file, kind)
+					}
 				}
 			}
 		}

@@ -62,3 +62,65 @@ func TestDocs_CronScript(t *testing.T) {
 		}
 	}
 }
+
+// alike takes out of a line what differs from table to table and from run to run.
+func alike(line string) string {
+	for _, change := range [][2]string{
+		{`\b01[0-9A-HJKMNP-TV-Z]{10}\b`, "RUN"},
+		{`\S+@\S+|\S*127\.0\.0\.1\S*`, "ADDRESS"},
+		{` \(estimate\)|\[[#.]+\]`, ""},
+		{`\d[\d,.]*( [kM]B\b)?|\b(four|five)\b`, "N"},
+		{`\s+`, " "},
+	} {
+		line = regexp.MustCompile(change[0]).ReplaceAllString(line, change[1])
+	}
+	return strings.TrimSpace(line)
+}
+
+// TestREADME_Transcript does what the README begins with, on a terminal: the purge is asked for, begins, and is stopped by Ctrl-C. Each line of the README
+// is on the screen, in its order, with other numbers.
+func TestREADME_Transcript(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```console\n\\$ drover (.*?)\n(.*?)```").FindSubmatch(page)
+	if block == nil {
+		t.Fatal("the README has no transcript")
+	}
+	var args []string
+	for _, arg := range regexp.MustCompile(`"([^"]*)"|(\S+)`).FindAllStringSubmatch(string(block[1]), -1) {
+		args = append(args, arg[1]+arg[2])
+	}
+	b := newBench(t, testdb.Fresh(t, testdb.NamePostgres))
+	b.exec(t,
+		"CREATE TABLE events (id bigint PRIMARY KEY, created_at timestamptz NOT NULL, user_id bigint NOT NULL, kind text NOT NULL)",
+		"CREATE TABLE event_tags (event_id bigint PRIMARY KEY REFERENCES events ON DELETE CASCADE)",
+		"INSERT INTO events SELECT i, timestamptz '2025-10-18 00:00:53Z' + i * interval '3 minutes', i, 'click' FROM generate_series(1, 200000) i",
+		"INSERT INTO event_tags SELECT i FROM generate_series(2, 200000, 2) i",
+		"ANALYZE",
+	)
+	on := b.onTerminal(t, 140, args...)
+	on.WaitFor(t, "press Ctrl-C:")
+	on.Type(t, "events\n")
+	on.WaitFor(t, "rows   batch ")
+	on.Type(t, "\x03")
+	if code := on.Wait(); code != 130 {
+		t.Errorf("exit code %d, want 130", code)
+	}
+	rows := on.Rows(func(text string) string { return text })
+	screen := rows
+	for line := range strings.Lines(string(block[2])) {
+		want := alike(line)
+		if want == "" || want == "…" || want == "^C" {
+			continue
+		}
+		for len(rows) > 0 && alike(strings.TrimSuffix(rows[0], "↩")) != want {
+			rows = rows[1:]
+		}
+		if len(rows) == 0 {
+			t.Fatalf("the screen does not have the line, or not behind those before it: %s\n%s", line, strings.Join(screen, "\n"))
+		}
+	}
+}

@@ -32,7 +32,7 @@ func (inv *invocation) synopsis(cc *cobra.Command) string {
 	if dashes {
 		last = "[-- " + last
 	}
-	return strings.Join(strings.Fields(strings.Join([]string{cc.CommandPath(), args, "[options]", last}, " ")), " ")
+	return strings.Join(strings.Fields(cc.CommandPath()+" "+args+" [options] "+last), " ")
 }
 
 // printHelp prints a command's help on stdout, and on stderr what is wrong with the configuration.

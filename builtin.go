@@ -104,7 +104,7 @@ func completionCommand() *Command {
 	shells := []string{"bash", "zsh", "fish", "powershell"}
 	return &Command{
 		Name: "completion", Short: "Print the completion script of a shell", NoDatabase: true,
-		Long: `Print the script that makes a shell complete this program's commands, options and database aliases.
+		Long: `Print the script that makes a shell complete this program's commands and options, and what a database has to offer: aliases, tables, columns, runs.
 
 Load it for the running shell, or save it where the shell looks for such scripts.`,
 		Example: `source <(PROGRAM completion bash)

@@ -97,7 +97,7 @@ type Options struct {
 // Args describes positional arguments.
 type Args struct {
 	// Usage names them as the help shows them: "FROM TO", "TABLE [FILE]", "LABEL...". A word in brackets may be left out, a
-	// word with three dots may be repeated. Empty: the command takes none.
+	// word with three dots may be repeated; "[-- ARGUMENT...]" says that a command wants -- in front. Empty: the command takes none.
 	Usage string
 	// Missing is the message when too few are given; empty: the names of the missing ones.
 	Missing string
@@ -107,7 +107,7 @@ type Args struct {
 
 // limits derives how many arguments Usage allows; most is -1 for no limit.
 func (a Args) limits() (least, most int) {
-	for word := range strings.FieldsSeq(a.Usage) {
+	for word := range strings.FieldsSeq(strings.ReplaceAll(a.Usage, "-- ", "")) {
 		if !strings.HasPrefix(word, "[") {
 			least++
 		}

@@ -88,7 +88,20 @@ func TestDocs_LinksLead(t *testing.T) {
 	}
 }
 
-// TestDocs_CommandLines looks up the commands and options of all lines that begin with "$ drover" in blocks of the kind console.
+// commandLines are drover's command lines of a page, without "drover": in blocks of the kinds console and sh, and in code within text.
+func commandLines(page string) []string {
+	page = strings.ReplaceAll(page, "\\\n", " ")
+	lines := all("`drover ([a-z][^`\n]*)`", regexp.MustCompile("(?s)```.*?```").ReplaceAllString(page, ""))
+	for _, block := range all("(?s)```console\n(.*?)```", page) {
+		lines = append(lines, all(`(?m)^ *\$ drover ([a-z].*)$`, block)...)
+	}
+	for _, block := range all("(?s)```sh\n(.*?)```", page) {
+		lines = append(lines, all(`(?m)(?:^|[ (])drover ([a-z].*)$`, block)...)
+	}
+	return lines
+}
+
+// TestDocs_CommandLines looks up the commands and options of all command lines of all pages.
 func TestDocs_CommandLines(t *testing.T) {
 	app := drover.New("drover")
 	app.AddBuiltin(builtin.All()...)
@@ -98,40 +111,34 @@ func TestDocs_CommandLines(t *testing.T) {
 	name := regexp.MustCompile(`^[a-z][a-z-]*$`)
 	seen := 0
 	for _, page := range pages(t) {
-		for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(read(t, page), -1) {
-			text := strings.ReplaceAll(block[1], "\\\n", " ")
-			for line := range strings.Lines(text) {
-				rest, ok := strings.CutPrefix(strings.TrimSpace(line), "$ drover ")
-				if !ok {
+		for _, line := range commandLines(read(t, page)) {
+			seen++
+			line, _, _ = strings.Cut(quoted.ReplaceAllString(line, "VALUE"), " #")
+			line, _, _ = strings.Cut(line, " -- ")
+			words := strings.Fields(line)
+			path := words[:1]
+			if len(words) > 1 && (words[0] == "runs" || words[0] == "new" || words[0] == "help") && name.MatchString(words[1]) {
+				path = words[:2]
+			}
+			key := strings.Join(path, " ")
+			if help[key] == "" {
+				out, err := app.Call(t.Context(), path[0], append(slices.Clone(path[1:]), "--help")...)
+				if err != nil {
+					t.Errorf("%s: drover %s: %v", page, key, err)
 					continue
 				}
-				seen++
-				rest, _, _ = strings.Cut(quoted.ReplaceAllString(rest, "VALUE"), " #")
-				words := strings.Fields(rest)
-				path := words[:1]
-				if len(words) > 1 && (words[0] == "runs" || words[0] == "new" || words[0] == "help") && name.MatchString(words[1]) {
-					path = words[:2]
-				}
-				key := strings.Join(path, " ")
-				if help[key] == "" {
-					out, err := app.Call(t.Context(), path[0], append(slices.Clone(path[1:]), "--help")...)
-					if err != nil {
-						t.Errorf("%s: drover %s: %v", page, key, err)
-						continue
-					}
-					help[key] = out.Stdout
-				}
-				known := options.FindAllString(help[key], -1)
-				for _, option := range options.FindAllString(rest, -1) {
-					if !slices.Contains(known, option) {
-						t.Errorf("%s: drover %s has no option %s", page, key, option)
-					}
+				help[key] = out.Stdout
+			}
+			known := options.FindAllString(help[key], -1)
+			for _, option := range options.FindAllString(line, -1) {
+				if !slices.Contains(known, option) {
+					t.Errorf("%s: drover %s has no option %s", page, key, option)
 				}
 			}
 		}
 	}
-	if seen == 0 {
-		t.Error("no command line was found")
+	if seen < 100 {
+		t.Errorf("only %d command lines were found", seen)
 	}
 }
 
@@ -151,13 +158,12 @@ var patterns = []string{
 	"Make operations idempotent",
 }
 
-// TestDocs_APIMap checks every cell of the map: the names are exported, the programs are run by the tests, the tests are where it says.
+// TestDocs_APIMap checks every cell of the map: the names are exported, the programs and examples are run by the tests, the tests are where it says
+// and skip nothing, and each name is used by the example or the test.
 func TestDocs_APIMap(t *testing.T) {
-	const page = "docs/reference/api-map.md"
-	tested := read(t, "examples/examples_test.go")
 	names := exported(t)
 	var sections []string
-	for line := range strings.Lines(read(t, page)) {
+	for line := range strings.Lines(read(t, apiMap)) {
 		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| section ") {
 			continue
 		}
@@ -169,6 +175,30 @@ func TestDocs_APIMap(t *testing.T) {
 		section := strings.TrimSpace(cells[0])
 		sections = append(sections, section)
 
+		var tested, shown string
+		for _, test := range links(t, section, cells[3]) {
+			code := function(t, test)
+			tested += code
+			if !strings.HasPrefix(test[1], "Test") || code == "" || strings.Contains(code, "t.Skip") {
+				t.Errorf("%s: %s has no test %s, or it skips", section, test[2], test[1])
+			}
+		}
+		for _, example := range links(t, section, cells[2]) {
+			code := function(t, example)
+			if dir, ok := strings.CutPrefix(example[2], "../../examples/"); ok && strings.HasSuffix(dir, "/main.go") {
+				code = read(t, "examples/"+dir)
+				run := strings.Contains(read(t, "examples/examples_test.go"), "\n\t\""+example[1]+"\": ") || strings.Contains(tested, `build(t, "`+example[1]+`")`)
+				if dir != example[1]+"/main.go" || !run {
+					t.Errorf("%s: the program %s is run by no test", section, example[1])
+				}
+			} else if !strings.HasPrefix(example[1], "Test") && (!strings.HasPrefix(example[1], "Example") || !strings.Contains(code, "// Output:")) {
+				t.Errorf("%s: %s has no example %s that is run", section, example[2], example[1])
+			}
+			if code == "" {
+				t.Errorf("%s: %s does not declare %s", section, example[2], example[1])
+			}
+			shown += code
+		}
 		found := regexp.MustCompile("`([a-z]+)\\.([A-Z][A-Za-z.]*)`").FindAllStringSubmatch(cells[1], -1)
 		if len(found) == 0 {
 			t.Errorf("%s: names nothing of drover", section)
@@ -177,21 +207,9 @@ func TestDocs_APIMap(t *testing.T) {
 			if !names[name[1]][name[2]] {
 				t.Errorf("%s: %s.%s is not exported", section, name[1], name[2])
 			}
-		}
-		example, test := docLink.FindStringSubmatch(cells[2]), docLink.FindStringSubmatch(cells[3])
-		if example == nil || test == nil {
-			t.Errorf("%s: no example or no test", section)
-			continue
-		}
-		if dir, ok := strings.CutPrefix(example[2], "../../examples/"); ok {
-			if dir != example[1]+"/main.go" || !strings.Contains(tested, `"`+example[1]+`"`) {
-				t.Errorf("%s: the program %s is not run by examples_test.go", section, example[1])
+			if last := name[2][strings.LastIndex(name[2], ".")+1:]; !regexp.MustCompile(`\b` + last + `\b`).MatchString(shown + tested) {
+				t.Errorf("%s: neither the example nor the test uses %s", section, last)
 			}
-		} else if !strings.HasPrefix(example[1], "Example") || !declares(t, page, example[2], example[1]) {
-			t.Errorf("%s: %s does not declare %s", section, example[2], example[1])
-		}
-		if !strings.HasPrefix(test[1], "Test") || !declares(t, page, test[2], test[1]) {
-			t.Errorf("%s: %s does not declare %s", section, test[2], test[1])
 		}
 	}
 	if diff := cmp.Diff(patterns, sections); diff != "" {
@@ -199,10 +217,31 @@ func TestDocs_APIMap(t *testing.T) {
 	}
 }
 
-// declares tells whether the Go file that the page links to has the function.
-func declares(t *testing.T, page, link, function string) bool {
+const apiMap = "docs/reference/api-map.md"
+
+// links are the links of a cell, of which there is one at least.
+func links(t *testing.T, section, cell string) [][]string {
 	t.Helper()
-	return strings.Contains(read(t, filepath.Join(filepath.Dir(page), link)), "\nfunc "+function+"(")
+	found := docLink.FindAllStringSubmatch(cell, -1)
+	if len(found) == 0 {
+		t.Errorf("%s: a cell without a link: %s", section, cell)
+	}
+	return found
+}
+
+// function is the code of the function that the map links to, or empty; it is none where its file is built for some systems or purposes only.
+func function(t *testing.T, link []string) string {
+	t.Helper()
+	text := read(t, filepath.Join(filepath.Dir(apiMap), link[2]))
+	if strings.HasPrefix(text, "//go:build ") && !strings.HasPrefix(text, "//go:build unix\n") && !strings.HasPrefix(text, "//go:build linux\n") {
+		return ""
+	}
+	_, code, found := strings.Cut(text, "\nfunc "+link[1]+"(")
+	if !found {
+		return ""
+	}
+	code, _, _ = strings.Cut(code, "\n}\n")
+	return code
 }
 
 // exported are the names of each public package: Name, and Type.Name for methods and fields.

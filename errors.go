@@ -13,10 +13,10 @@ const (
 	ExitOK          = 0   // done, also when there was nothing to do
 	ExitFailed      = 1   // the command failed, or --check found work, or the command does not exist
 	ExitUsage       = 2   // wrong options or arguments, or a prompt was needed and could not be asked
-	ExitPartial     = 3   // finished, but some rows or batches failed and were skipped or quarantined
+	ExitPartial     = 3   // finished, but rows failed and were set aside, or something was left
 	ExitDeclined    = 4   // the user said no at the prompt
 	ExitLocked      = 5   // another run holds the lock
-	ExitRefused     = 6   // a guard refused: row limit, replica lag, missing index
+	ExitRefused     = 6   // a guard refused: protected rows, counts that moved, a plan or file that does not fit, work that is done already
 	ExitAgain       = 75  // a time limit or a pause was reached and progress is saved: run it again
 	ExitInterrupted = 130 // stopped by SIGINT; what was committed is kept
 	ExitTerminated  = 143 // stopped by SIGTERM; what was committed is kept

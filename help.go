@@ -28,11 +28,11 @@ func (inv *invocation) synopsis(cc *cobra.Command) string {
 	if cmd == nil || len(cmd.Subcommands) > 0 {
 		return cc.CommandPath() + " COMMAND [options]"
 	}
-	words := []string{cc.CommandPath()}
-	if cmd.Args.Usage != "" {
-		words = append(words, cmd.Args.Usage)
+	args, last, dashes := strings.Cut(cmd.Args.Usage, "[-- ") // what is behind -- is no option
+	if dashes {
+		last = "[-- " + last
 	}
-	return strings.Join(append(words, "[options]"), " ")
+	return strings.Join(strings.Fields(cc.CommandPath()+" "+args+" [options] "+last), " ")
 }
 
 // printHelp prints a command's help on stdout, and on stderr what is wrong with the configuration.

@@ -60,13 +60,13 @@ type exitText struct {
 func exitTexts() []exitText {
 	return []exitText{
 		{ExitOK, "Done, also when there was nothing to do."},
-		{ExitFailed, "The command failed, or --check found work, or there is no such command."},
-		{ExitUsage, "Wrong options or arguments, or a question could not be asked."},
-		{ExitPartial, "Finished, but some rows or batches failed and were skipped or quarantined."},
-		{ExitDeclined, "Declined at the prompt."},
+		{ExitFailed, "The command failed, or there is no such command, or --check found work."},
+		{ExitUsage, "Wrong options or arguments, or a question that could not be asked: the input is no terminal and --no-input is missing."},
+		{ExitPartial, "Finished, but rows failed and were set aside, rows that an undo found changed were left alone, or recover has left a transaction."},
+		{ExitDeclined, "Declined at the prompt; nothing was changed."},
 		{ExitLocked, "Another run holds the lock."},
-		{ExitRefused, "A guard refused: row limit, replica lag, missing index."},
-		{ExitAgain, "A time limit or a pause was reached and progress is saved: run it again."},
+		{ExitRefused, "A guard refused: rows that a foreign key protects, counts that moved, a plan or a file that does not fit, an assertion that does not hold, work that is done already."},
+		{ExitAgain, "A time limit or a pause was reached, and the progress is saved: run it again."},
 		{ExitInterrupted, "Stopped by SIGINT; what was committed is kept."},
 		{ExitTerminated, "Stopped by SIGTERM; what was committed is kept."},
 	}

@@ -60,12 +60,12 @@ drover import items.csv --table items --null NULL --max-errors 100 --reject-file
 		Flags: func(f *pflag.FlagSet) {
 			x.Declare(f, batch.Options{BatchSize: importBatch}, func(f *pflag.FlagSet) {
 				f.StringVar(&o.table, "table", "", "write to this `table`, or schema.table")
-				f.StringArrayVar(&o.mapped, "map", nil, "the `field=column` of a field whose column has another name; may be given again")
+				f.StringArrayVar(&o.mapped, "map", nil, "put a field into a column of another name: `field=column`; may be given again")
 				f.StringArrayVar(&o.ignored, "ignore-field", nil, "leave this `field` out; may be given again")
 				f.StringSliceVar(&o.columns, "columns", nil, "the `columns` of the fields of a file without names, in their order; - for none")
 				f.StringSliceVar(&o.upsertOn, "upsert-on", nil, "replace the values of the row with the same values in these `columns` of a unique key")
-				f.StringVar(&o.form.format, "format", "", "csv, jsonl or parquet; default: as FILE ends")
-				f.StringVar(&o.form.compression, "compression", "", "gzip, zstd or none; default: as FILE ends")
+				f.StringVar(&o.form.format, "format", "", "read FILE as this `format`: csv, jsonl or parquet; default: as FILE ends")
+				f.StringVar(&o.form.compression, "compression", "", "unpack FILE from this `kind`: gzip, zstd or none; default: as FILE ends")
 				f.StringVar(&o.form.delimiter, "delimiter", ",", "the `character` between two fields of CSV; tab for a tab")
 				f.BoolVar(&o.form.noHeader, "no-header", false, "the first line of CSV is a record")
 				f.StringVar(&o.form.null, "null", "", "the `text` of NULL in CSV, where it is not quoted")

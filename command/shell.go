@@ -27,7 +27,7 @@ drover shell reports
 drover shell reports -- -c "select count(*) from orders"
 echo "select 1" | drover shell
 drover shell --print`,
-		Args:       drover.Args{Usage: "[ALIAS] [ARGUMENT...]"},
+		Args:       drover.Args{Usage: "[ALIAS] [-- ARGUMENT...]"},
 		NoDatabase: true, NamesDatabase: true,
 		Flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&printLine, "print", false, "print the client's command line, without the password, and start nothing")

@@ -107,8 +107,13 @@ func TestStreams_Progress(t *testing.T) {
 		mode, term     string
 		terminal, pipe string // how it is told there: live, json or nothing
 	}{
-		{"auto", "xterm", "live", "nothing"}, {"auto", "dumb", "nothing", "nothing"}, {"tty", "xterm", "live", "nothing"}, {"tty", "dumb", "live", "nothing"},
-		{"plain", "xterm", "nothing", "nothing"}, {"json", "xterm", "json", "json"}, {"none", "xterm", "nothing", "nothing"},
+		{"auto", "xterm", "live", "nothing"},
+		{"auto", "dumb", "nothing", "nothing"},
+		{"tty", "xterm", "live", "nothing"},
+		{"tty", "dumb", "live", "nothing"},
+		{"plain", "xterm", "nothing", "nothing"},
+		{"json", "xterm", "json", "json"},
+		{"none", "xterm", "nothing", "nothing"},
 	} {
 		t.Run(tt.mode+" "+tt.term, func(t *testing.T) {
 			kind := func(text string) string {

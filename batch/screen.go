@@ -26,6 +26,8 @@ type Screen struct {
 	earlier  int64 // rows that events count and that belong to phases before the one that is shown
 	aside    int64
 	retries  int64
+	// committed is the number of the last batch.
+	committed int64
 }
 
 // NewScreen makes the screen of a run; verb is what becomes of the rows.
@@ -84,6 +86,7 @@ func (s *Screen) Observe(e Event) {
 		c.Notice("%s", s.resumedText(e))
 		s.start(e)
 	case EventPhase:
+		s.endProgress() // so that its last state stands above the notice
 		c.Notice("Phase %s.", e.Text)
 		s.start(e)
 	case EventBatch:
@@ -175,6 +178,7 @@ func (s *Screen) batch(e Event) {
 	if e.Total >= 0 && e.Done >= e.Total { // there is none
 		next = e.Batch
 	}
+	s.committed = e.Batch
 	s.progress.Batch(next)
 	s.progress.Set(e.Done - s.earlier)
 	s.progress.Note("batch %d: %d rows in %s", e.Batch, e.Rows, drover.Duration(e.Took))
@@ -195,11 +199,18 @@ func (s *Screen) continued(string) {
 	}
 }
 
-// End ends the progress display, and returns the command's error; what was done is left to the caller to show. It is the first half of Finish.
-func (s *Screen) End(ctx context.Context, res *Result, err error) error {
+func (s *Screen) endProgress() {
 	if s.progress != nil {
 		s.progress.Finish()
 	}
+}
+
+// End ends the progress display, and returns the command's error; what was done is left to the caller to show. It is the first half of Finish.
+func (s *Screen) End(ctx context.Context, res *Result, err error) error {
+	if stopped := new(StoppedError); errors.As(err, &stopped) && stopped.Err == nil && s.progress != nil {
+		s.progress.Batch(s.committed) // the next one was not begun
+	}
+	s.endProgress()
 	err = s.Explain(ctx, res, err)
 	if err == nil && res.Quarantined > 0 {
 		partial := drover.Exit(drover.ExitPartial, "%s set aside", term.Counted(res.Quarantined, "row")).
@@ -358,7 +369,7 @@ func (s *Screen) Summary(res *Result, done string, details ...Detail) string {
 	if res.Waited > 0 {
 		waited = "      waited " + drover.Duration(res.Waited)
 	}
-	line("Rate", "%s rows/s average%s", drover.Count(int64(res.Rate()+0.5)), waited)
+	line("Rate", "%s rows/s average%s", term.Rate(res.Rate()), waited)
 	for _, d := range details {
 		if d.Label != "" {
 			line(d.Label, "%s", d.Text)

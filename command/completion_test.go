@@ -1,3 +1,5 @@
+//go:build unix
+
 package command_test
 
 import (
@@ -11,36 +13,35 @@ import (
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/internal/testdb"
+	"github.com/drover-dev/drover/internal/testscreen"
 )
 
-// completing is how each shell is made to complete the line DROVER_LINE with the script that the program prints: fish by its own command, bash and
-// zsh by calling the function that the script registers, with the variables that a line editor would set.
+// completing is what each shell reads when it starts: its own completion system and the script that the program prints, a prompt, and a key, C-t, that
+// shows the line as it is then.
 var completing = map[string]string{
-	"bash": `source "$SCRIPT"
-_get_comp_words_by_ref() { cur=${COMP_WORDS[COMP_CWORD]}; prev=${COMP_WORDS[COMP_CWORD-1]}; words=("${COMP_WORDS[@]}"); cword=$COMP_CWORD; }
-_init_completion() { _get_comp_words_by_ref; }
-compopt() { :; }
-read -ra COMP_WORDS <<<"$DROVER_LINE"
-[[ $DROVER_LINE != *" " ]] || COMP_WORDS+=("")
-COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMP_LINE=$DROVER_LINE COMP_POINT=${#DROVER_LINE} COMP_TYPE=63
-complete -p drover >/dev/null || exit 1
-__start_drover
-printf '%s\n' "${COMPREPLY[@]}"`,
-	"fish": `source $SCRIPT; complete -C "$DROVER_LINE"`,
-	// The function reads the line from the variables of zsh's line editor, and hands what it offers to _describe.
-	"zsh": `compdef() { :; }
-_describe() { print -rl -- "${completions[@]}"; }
+	"bash": `source /usr/share/bash-completion/bash_completion
+source "$SCRIPT"
+bind 'set bell-style none'
+bind 'set show-all-if-ambiguous on'
+bind 'set completion-query-items 0'
+bind -x '"\C-t": printf "\nLINE %s END\n" "$READLINE_LINE"'
+PS1='ready> '`,
+	"zsh": `autoload -Uz compinit && compinit -u -D
 source $SCRIPT
-words=(${=DROVER_LINE})
-[[ $DROVER_LINE != *" " ]] || words+=("")
-CURRENT=${#words}
-_drover`,
+LISTMAX=10000
+unsetopt list_ambiguous
+line() { print; print -r -- LINE "$BUFFER" END }
+zle -N line
+bindkey '^T' line
+PS1='ready> '`,
 }
 
-// completed asks a real shell what it offers for a line.
-func completed(t *testing.T, shell, environ, line string) string {
+// completed is what a real shell offers for a line: fish by its own command, bash and zsh on a terminal, where the line and the Tab key are typed.
+func completed(t *testing.T, shell string, environ []string, line string) string {
 	t.Helper()
 	dir := t.TempDir()
 	self, err := os.Executable()
@@ -51,7 +52,8 @@ func completed(t *testing.T, shell, environ, line string) string {
 		t.Fatal(err)
 	}
 	script := filepath.Join(dir, "script")
-	env := append(os.Environ(), programEnv+"=1", "PATH="+dir+":"+os.Getenv("PATH"), "HOME="+dir, "SCRIPT="+script, "DROVER_LINE="+line, "TERM=xterm", "COLUMNS=200", environ)
+	env := append(os.Environ(), programEnv+"=1", "PATH="+dir+":"+os.Getenv("PATH"), "HOME="+dir, "ZDOTDIR="+dir, "SCRIPT="+script, "DROVER_LINE="+line, "TERM=xterm")
+	env = append(env, environ...)
 	printing := exec.CommandContext(t.Context(), filepath.Join(dir, "drover"), "completion", shell)
 	printing.Env = env
 	text, err := printing.Output()
@@ -59,15 +61,35 @@ func completed(t *testing.T, shell, environ, line string) string {
 		t.Fatalf("completion %s: %v", shell, err)
 	}
 	writeFile(t, script, string(text))
+	start := filepath.Join(dir, ".zshrc") // which zsh finds by itself
+	writeFile(t, start, completing[shell])
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // a shell that hangs fails the test
 	defer cancel()
-	cmd := exec.CommandContext(ctx, shell, "-c", completing[shell])
-	cmd.Env, cmd.Dir = env, dir
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", shell, err, out)
+	var cmd *exec.Cmd
+	switch shell {
+	case "fish":
+		cmd = exec.CommandContext(ctx, shell, "-c", `source $SCRIPT; complete -C "$DROVER_LINE"`)
+	case "bash":
+		cmd = exec.CommandContext(ctx, shell, "--noprofile", "--rcfile", start, "-i")
+	case "zsh":
+		cmd = exec.CommandContext(ctx, shell, "-d", "-i") // without the files of the machine
 	}
-	return strings.ReplaceAll(string(out), `\`, "") // bash quotes the comma
+	cmd.Env, cmd.Dir = env, dir
+	if shell == "fish" {
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", shell, err, out)
+		}
+		return string(out)
+	}
+	on := testscreen.Start(t, cmd, 200)
+	on.WaitFor(t, "ready> ")
+	on.Type(t, line+"\t\x14")
+	on.WaitFor(t, " END")
+	on.Type(t, "\x15exit\n")
+	on.Wait()
+	_, offered, _ := strings.Cut(ansi.Strip(on.String()), "ready> ")
+	return strings.ReplaceAll(offered, `\`, "") // bash quotes the comma
 }
 
 // TestCompletion_InRealShells asks bash, zsh and fish.
@@ -76,7 +98,8 @@ func TestCompletion_InRealShells(t *testing.T) {
 	other, _, interrupted := b.threeRuns(t)
 	b.exec(t, "UPDATE drover_runs SET command = 'copy', state = 'failed' WHERE id = '"+other+"'")
 	copied := batch.Short(other)
-	for shell := range completing {
+	environ := []string{"DATABASE_URL=" + b.URL, "DATABASE_URL_REPORTS=" + b.URL}
+	for _, shell := range []string{"bash", "fish", "zsh"} {
 		for _, tt := range []struct {
 			line string
 			want []string
@@ -85,12 +108,18 @@ func TestCompletion_InRealShells(t *testing.T) {
 			{"drover runs resume ", []string{batch.Short(interrupted)}},
 			{"drover purge --table it", []string{"item"}},
 			{"drover inspect ", []string{"item"}},
-			{"drover copy --from ", []string{"default"}},
+			{"drover runs list --database ", []string{"default", "reports"}},
+			{"drover --database re", []string{"reports"}},
+			{"drover undo ", []string{copied}},
+			{"drover import people.csv --table it", []string{"item"}},
+			{"drover export items.csv --table it", []string{"item"}},
+			{"drover copy --from ", []string{"default", "reports"}},
 			{"drover copy --from default --table item --columns id,", []string{"id,status"}},
 			{"drover copy --from default --to default --resume ", []string{copied}},
 		} {
 			t.Run(shell+" "+tt.line, func(t *testing.T) {
-				got := completed(t, shell, "DATABASE_URL="+b.URL, tt.line)
+				t.Parallel()
+				got := completed(t, shell, environ, tt.line)
 				for _, want := range tt.want {
 					if !strings.Contains(got, want) {
 						t.Errorf("no %q in what is offered:\n%s", want, got)
@@ -108,11 +137,13 @@ func TestCompletion_DeadDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = silent.Close() })
+	const line = "drover purge --table "
 	for _, scheme := range []string{"postgres", "mysql"} {
 		t.Run(scheme, func(t *testing.T) {
 			t.Parallel()
-			got := completed(t, "bash", fmt.Sprintf("DATABASE_URL=%s://u:p@%s/app", scheme, silent.Addr()), "drover purge --table ")
-			if strings.TrimSpace(got) != "" {
+			got := completed(t, "bash", []string{fmt.Sprintf("DATABASE_URL=%s://u:p@%s/app", scheme, silent.Addr())}, line)
+			got, _, _ = strings.Cut(got, " END")
+			if words := strings.Join(strings.Fields(got), " "); words != line+"LINE "+strings.TrimSpace(line) {
 				t.Errorf("it says %q", got)
 			}
 		})

@@ -79,6 +79,7 @@ type exporting struct {
 	chosen  []dialect.Column
 	source  *rowfile.Source
 	version string
+	shown   *drover.Progress // nil before rows are written
 }
 
 func runExport(ctx context.Context, c *drover.Call, o exportOptions) error {

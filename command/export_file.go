@@ -74,7 +74,8 @@ func (x *exporting) progress(done int64) func(int64) {
 	if limit := x.call.Limit(); limit > 0 && (total == 0 || total > limit) {
 		total, estimated = limit, true
 	}
-	return x.call.Progress(drover.ProgressOptions{Label: x.call.CommandName() + " " + x.table.Name, Total: total, Estimated: estimated, Done: done}).Add
+	x.shown = x.call.Progress(drover.ProgressOptions{Label: x.call.CommandName() + " " + x.table.Name, Total: total, Estimated: estimated, Done: done})
+	return x.shown.Add
 }
 
 // rows writes the rows of a range in one snapshot, and ends the file's format. An error of the file is a [*rowfile.FileError].
@@ -107,6 +108,9 @@ func (x *exporting) failed(ctx context.Context, err error, rows int64, kept stri
 // finished reports what was written.
 func (x *exporting) finished(e exported) error {
 	c := x.call
+	if x.shown != nil {
+		x.shown.Finish() // so that the result stands below it
+	}
 	if c.JSONOutput() {
 		c.JSON(x.summary(e))
 		return nil

@@ -24,15 +24,26 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // programEnv makes the test binary be the drover program, for tests that need a process.
 const programEnv = "DROVER_TEST_PROGRAM"
 
-// stillProgram is the value of programEnv for a program whose clock stands still: then all its durations are 0.0s, and as wide.
-const stillProgram = "still"
+// stillProgram is the value of programEnv for a program whose clock stands still: then all its durations are 0.0s, and as wide. Where clockEnv names a
+// file, it is the file's time of change, which a test sets.
+const (
+	stillProgram = "still"
+	clockEnv     = "DROVER_TEST_CLOCK"
+)
+
+func stillNow() time.Time {
+	if info, err := os.Stat(os.Getenv(clockEnv)); err == nil {
+		return info.ModTime().UTC()
+	}
+	return time.Date(2026, 11, 21, 12, 4, 11, 0, time.UTC)
+}
 
 func TestMain(m *testing.M) {
 	switch os.Getenv(programEnv) {
 	case "":
 	case stillProgram:
 		env := drover.ProcessEnv()
-		env.Now = func() time.Time { return time.Date(2026, 11, 21, 12, 4, 11, 0, time.UTC) }
+		env.Now = stillNow
 		os.Exit(newApp().Run(context.Background(), env))
 	default:
 		newApp().Main()

@@ -83,6 +83,6 @@ func showPlan(screen *batch.Screen, plan *batch.Plan) {
 	case c.DryRun():
 		c.Block(screen.PlanText(plan))
 	default:
-		c.Detail(1, "%s\n", screen.PlanText(plan))
+		c.Detail(1, "%s\n\n", screen.PlanText(plan))
 	}
 }

@@ -190,7 +190,7 @@ func (d *details) progress(b *sheet, c *drover.Call) {
 	b.line("Done", "%s in %s   read %s   set aside %s   retries %s", text, term.Counted(n.Batches, "batch"), drover.Count(n.Read),
 		drover.Count(n.Quarantined), drover.Count(n.Retries))
 	if rate, ok := rowRate(r, n, c.Now()); ok {
-		b.line("Rate", "%s rows/s average", drover.Count(int64(rate+0.5)))
+		b.line("Rate", "%s rows/s average", term.Rate(rate))
 	}
 	label := "Shards"
 	for phase := 0; phase <= r.Phase; phase++ {

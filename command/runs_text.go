@@ -113,7 +113,7 @@ func rateText(r runstore.Run, c runstore.Counters, now time.Time) string {
 	if !ok {
 		return "-"
 	}
-	return drover.Count(int64(rate + 0.5))
+	return term.Rate(rate)
 }
 
 func tookText(r runstore.Run, now time.Time) string {

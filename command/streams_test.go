@@ -104,10 +104,18 @@ func TestStreams_Pipes(t *testing.T) {
 func TestStreams_Progress(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		mode           string
-		terminal, pipe string // how it is told there: live, lines, json or nothing
-	}{{"auto", "live", "nothing"}, {"tty", "live", "nothing"}, {"plain", "nothing", "nothing"}, {"json", "json", "json"}, {"none", "nothing", "nothing"}} {
-		t.Run(tt.mode, func(t *testing.T) {
+		mode, term     string
+		terminal, pipe string // how it is told there: live, json or nothing
+	}{
+		{"auto", "xterm", "live", "nothing"},
+		{"auto", "dumb", "nothing", "nothing"},
+		{"tty", "xterm", "live", "nothing"},
+		{"tty", "dumb", "live", "nothing"},
+		{"plain", "xterm", "nothing", "nothing"},
+		{"json", "xterm", "json", "json"},
+		{"none", "xterm", "nothing", "nothing"},
+	} {
+		t.Run(tt.mode+" "+tt.term, func(t *testing.T) {
 			kind := func(text string) string {
 				switch {
 				case strings.Contains(text, "rows/s   elapsed"):
@@ -117,12 +125,16 @@ func TestStreams_Progress(t *testing.T) {
 				}
 				return "nothing" // work that ends at once leaves no line
 			}
-			args := append(deleting, "--no-input", "--progress", tt.mode)
-			on := testscreen.Start(t, light(t).still(t, args...), 100)
-			if code := on.Wait(); code != 0 || kind(on.String()) != tt.terminal {
+			run := func() *exec.Cmd {
+				cmd := light(t).still(t, append(deleting, "--no-input", "--progress", tt.mode)...)
+				cmd.Env = append(cmd.Env, "TERM="+tt.term)
+				return cmd
+			}
+			on := testscreen.Start(t, run(), 100)
+			if code := on.Wait(); code != 0 || kind(on.String()) != tt.terminal || (tt.terminal != "live" && strings.Contains(on.String(), escape)) {
 				t.Errorf("on a terminal: exit code %d:\n%s", code, on)
 			}
-			out, err := light(t).still(t, args...).CombinedOutput()
+			out, err := run().CombinedOutput()
 			if err != nil || kind(string(out)) != tt.pipe || strings.Contains(string(out), escape) {
 				t.Errorf("into a pipe: %v:\n%s", err, out)
 			}

@@ -23,6 +23,7 @@ done
 for program in sqlite3 zsh fish; do
 	have "$program" || packages="$packages $program"
 done
+[ -r /usr/share/bash-completion/bash_completion ] || packages="$packages bash-completion"
 [ -n "$packages" ] || exit 0
 
 fail() {

@@ -50,7 +50,8 @@ func (d *Durations) Percentile(p int) time.Duration {
 		return 0
 	}
 	slices.Sort(sorted)
-	return sorted[(len(sorted)-1)*min(max(p, 0), 100)/100]
+	rank := (len(sorted)*min(max(p, 0), 100) + 99) / 100 // the first one that so many percent do not exceed
+	return sorted[max(rank, 1)-1]
 }
 
 // Max returns the longest duration of all, also of those that were not kept.

@@ -26,6 +26,19 @@ func TestDurations(t *testing.T) {
 	}
 }
 
+// TestDurations_Few proves that of a few steps the longest is not left out of the higher percentiles.
+func TestDurations_Few(t *testing.T) {
+	var d pace.Durations
+	for i := range 5 {
+		d.Add(time.Duration(i+1) * time.Second)
+	}
+	for p, want := range map[int]time.Duration{0: 1, 20: 1, 21: 2, 50: 3, 80: 4, 95: 5} {
+		if got := d.Percentile(p); got != want*time.Second {
+			t.Errorf("percentile %d: %v, want %d s", p, got, want)
+		}
+	}
+}
+
 func TestDurations_MoreThanAreKept(t *testing.T) {
 	var d pace.Durations
 	const n = 1_000_000

@@ -83,6 +83,14 @@ func Duration(d time.Duration) string {
 	return fmt.Sprintf("%dh%02dm", s/3600, s/60%60)
 }
 
+// Rate writes how many a second: "2,140", and "0.4" where the whole number would say nothing of slow work.
+func Rate(perSecond float64) string {
+	if 0 < perSecond && perSecond < 9.95 {
+		return fmt.Sprintf("%.1f", perSecond)
+	}
+	return Count(int64(perSecond + 0.5))
+}
+
 // Percent writes done of total as "27.1 %". It says "100.0 %" only when everything is done: 99.96 % is "99.9 %".
 func Percent(done, total int64) string {
 	if total <= 0 || done >= total {

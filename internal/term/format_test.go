@@ -83,6 +83,14 @@ func TestPercent(t *testing.T) {
 	}
 }
 
+func TestRate(t *testing.T) {
+	for rate, want := range map[float64]string{0: "0", 0.04: "0.0", 0.25: "0.2", 9.94: "9.9", 9.96: "10", 2139.6: "2,140"} {
+		if got := Rate(rate); got != want {
+			t.Errorf("Rate(%v) = %q, want %q", rate, got, want)
+		}
+	}
+}
+
 func TestUseColour(t *testing.T) {
 	for _, tt := range []struct {
 		name     string

@@ -36,7 +36,7 @@ func Block(s Snapshot, width int, colour bool) []string {
 	} else if whole := strings.Join(append([]string{head}, rest...), gap); ansi.StringWidth(whole) < width {
 		head, rest = whole, nil
 	}
-	rest = append(rest, fmt.Sprintf("%s %s/s", Count(int64(s.Rate+0.5)), s.Unit), "elapsed "+Clock(s.Elapsed))
+	rest = append(rest, fmt.Sprintf("%s %s/s", Rate(s.Rate), s.Unit), "elapsed "+Clock(s.Elapsed))
 	if s.HasETA {
 		rest = append(rest, "ETA "+Clock(s.ETA))
 	}
@@ -114,7 +114,7 @@ func Line(s Snapshot) string {
 	} else {
 		parts = append(parts, Count(s.Done)+" "+s.Unit)
 	}
-	parts = append(parts, fmt.Sprintf("%s %s/s", Count(int64(s.Rate+0.5)), s.Unit))
+	parts = append(parts, fmt.Sprintf("%s %s/s", Rate(s.Rate), s.Unit))
 	if s.HasETA {
 		parts = append(parts, "ETA "+Duration(s.ETA))
 	}

@@ -112,7 +112,8 @@ func (s *Server) NewDatabase(t testing.TB) string {
 	return s.URL(name)
 }
 
-// databaseName returns a new name for a database of the named test, within the 63 bytes that PostgreSQL allows.
+// databaseName returns a new name for a database of the named test, within the 63 bytes that PostgreSQL allows. It is as long in every run: screens
+// show it.
 func (s *Server) databaseName(test string) string {
 	s.mu.Lock()
 	s.names++
@@ -128,7 +129,7 @@ func (s *Server) databaseName(test string) string {
 			return '_'
 		}
 	}, test)
-	return fmt.Sprintf("t%d_%s", n, plain[:min(len(plain), 50)])
+	return fmt.Sprintf("t%04d_%s", n, plain[:min(len(plain), 50)])
 }
 
 // RawDB opens the database with the plain driver, for preparing it and for looking at it without drover: pgx,

@@ -31,6 +31,10 @@ func (v *Screen) Feed(text string) []string {
 		switch {
 		case strings.HasPrefix(text, "\x1b["):
 			end := strings.IndexAny(text[2:], "ABCDHJKmlh") + 2
+			if end < 2 { // its end has not come yet
+				text = ""
+				continue
+			}
 			v.control(text[2:end], text[end])
 			text = text[end+1:]
 			continue

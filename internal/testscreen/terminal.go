@@ -4,6 +4,7 @@ package testscreen
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os/exec"
 	"strings"
@@ -81,15 +82,21 @@ func (term *Terminal) WaitFor(t *testing.T, text string) {
 // WaitForTimes blocks until text has appeared n times.
 func (term *Terminal) WaitForTimes(t *testing.T, text string, n int) {
 	t.Helper()
-	for strings.Count(term.String(), text) < n {
+	term.Until(t, fmt.Sprintf("%q %d times", text, n), func() bool { return strings.Count(term.String(), text) >= n })
+}
+
+// Until blocks until the terminal is as wanted, which shown says; what names it for the failure.
+func (term *Terminal) Until(t *testing.T, what string, shown func() bool) {
+	t.Helper()
+	for !shown() {
 		select {
 		case <-term.changed:
 		case <-term.copied:
-			if strings.Count(term.String(), text) < n {
-				t.Fatalf("the program has ended, and the terminal has not shown %q %d times:\n%s", text, n, term)
+			if !shown() {
+				t.Fatalf("the program has ended, and the terminal has not shown %s:\n%s", what, term)
 			}
 		case <-t.Context().Done():
-			t.Fatalf("the terminal has not shown %q %d times:\n%s", text, n, term)
+			t.Fatalf("the terminal has not shown %s:\n%s", what, term)
 		}
 	}
 }

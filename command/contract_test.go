@@ -25,8 +25,9 @@ type events struct {
 	bare   []string                   // lines behind the begin of a run that do not name it, or that have no time
 }
 
-// collect runs drover to its end and takes its lines. use gets the process, and a function that waits until it has said something.
-func (e *events) collect(t *testing.T, cmd *exec.Cmd, use func(said func(text string))) {
+// collect runs drover to its end and takes its lines. use gets functions that wait until it has said something on the standard output, or told it on the
+// other stream.
+func (e *events) collect(t *testing.T, cmd *exec.Cmd, use func(said, told func(text string))) {
 	t.Helper()
 	stdout, stderr := collected{changed: make(chan struct{}, 1)}, collected{changed: make(chan struct{}, 1)}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -34,7 +35,7 @@ func (e *events) collect(t *testing.T, cmd *exec.Cmd, use func(said func(text st
 		t.Fatal(err)
 	}
 	if use != nil {
-		use(func(text string) { stdout.waitFor(t, text) })
+		use(func(text string) { stdout.waitFor(t, text) }, func(text string) { stderr.waitFor(t, text) })
 	}
 	_ = cmd.Wait() // exit codes are looked at elsewhere
 	for stream, text := range map[string]string{"stdout": stdout.String(), "stderr": stderr.String()} {
@@ -127,13 +128,16 @@ func TestJSON_Contract(t *testing.T) {
 	run(purge("--check")...)
 	run(purge("--no-such-option")...)
 	waits := lite.still(t, purge("--no-input", "--throttle", "readers 1 SELECT 1")...)
-	e.collect(t, waits, func(said func(string)) {
-		said(`"type":"throttled"`)
-		for _, sig := range []os.Signal{syscall.SIGUSR1, syscall.SIGINT} {
+	e.collect(t, waits, func(said, told func(string)) {
+		signal := func(sig os.Signal) {
 			if err := waits.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
 		}
+		said(`"type":"throttled"`)
+		signal(syscall.SIGUSR1)
+		told(`"type":"status"`)
+		signal(syscall.SIGINT)
 	})
 	lite.exec(t, keepRow75)
 	run(purge("--no-input", "--throttle", "readers 1 SELECT 0", "--max-errors", "1")...) // goes on

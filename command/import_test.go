@@ -480,8 +480,14 @@ func TestImport_OnceHoweverItIsWritten(t *testing.T) {
 		}
 		other := dataFile(t, "other.csv", readFile(t, file))
 		spellings := [][]string{
-			{file, "--table", "log"}, {other, "--table", "log"}, {file, "--table", schema + ".log"}, {file, "--table", "log", "--format", "csv"}, {file, "--table", "log", "--delimiter", ","},
-			{file, "--table", "log", "--null", "NULL"}, {file, "--table", "log", "--ignore-field", "note"}, {file, "--table", "log", "--limit", "3"},
+			{file, "--table", "log"},
+			{other, "--table", "log"},
+			{file, "--table", schema + ".log"},
+			{file, "--table", "log", "--format", "csv"},
+			{file, "--table", "log", "--delimiter", ","},
+			{file, "--table", "log", "--null", "NULL"},
+			{file, "--table", "log", "--ignore-field", "note"},
+			{file, "--table", "log", "--limit", "3"},
 		}
 		try := func(want int, text string, args []string) {
 			t.Helper()

@@ -37,8 +37,12 @@ func TestNew_CommandsCompilePassAndRun(t *testing.T) {
 		{dir, "close-accounts", "func main in " + filepath.Join(dir, "close_accounts.go")},
 		{dir, "archive2", "app.Add(archive2())"},
 		{jobs, "close-old-items", "app.Add(jobs.CloseOldItems())"},
-		{dir, "context", "app.Add(contextCommand())"}, {dir, "testing", "app.Add(testingCommand())"}, {dir, "pflag", "app.Add(pflagCommand())"}, // imported
-		{dir, "app", "app.Add(appCommand())"}, {dir, "drovertest", "app.Add(drovertestCommand())"}, {jobs, "status", "app.Add(jobs.Status())"},
+		{dir, "context", "app.Add(contextCommand())"},
+		{dir, "testing", "app.Add(testingCommand())"},
+		{dir, "pflag", "app.Add(pflagCommand())"}, // imported
+		{dir, "app", "app.Add(appCommand())"},
+		{dir, "drovertest", "app.Add(drovertestCommand())"},
+		{jobs, "status", "app.Add(jobs.Status())"},
 	} {
 		if said := callNew(t, tt.name, "--dir", tt.dir).Stderr; !strings.Contains(said, tt.says) {
 			t.Errorf("%s says %q", tt.name, said)

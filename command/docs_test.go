@@ -69,7 +69,7 @@ func alike(line string) string {
 		{`\b01[0-9A-HJKMNP-TV-Z]{10}\b`, "RUN"},
 		{`\S+@\S+|\S*127\.0\.0\.1\S*`, "ADDRESS"},
 		{` \(estimate\)|\[[#.]+\]`, ""},
-		{`\d[\d,.]*( [kM]B\b)?|\b(four|five)\b`, "N"},
+		{`\d[\d,.]*( [kM]B\b)?`, "N"},
 		{`\s+`, " "},
 	} {
 		line = regexp.MustCompile(change[0]).ReplaceAllString(line, change[1])

@@ -16,15 +16,23 @@ import (
 
 // TestErrors_ReadOnly has databases that take no writes. Reading commands work on them.
 func TestErrors_ReadOnly(t *testing.T) {
+	source := newBench(t, testdb.Fresh(t, testdb.NameSQLite))
+	source.people(t)
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("more.csv", []byte("id,name\n9,Ida\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	tests := []failure{
 		fails(1, "purge --table people --all --no-input -v 0"),
 		fails(1, "backfill --table people --no-input -v 0 --set", "age = 1"),
+		fails(1, "import more.csv --table people --no-input -v 0"),
+		fails(1, "copy --from other --to default --table people --no-input -v 0"),
 	}
 	withInit := append(slices.Clip(tests), fails(1, "init"))
 	refuses := func(t *testing.T, b *bench, kind, address string, tests []failure) {
 		t.Helper()
 		before := b.Dump(t)
-		b.failing(t, kind, address, tests)
+		b.failing(t, kind, address, tests, "DATABASE_URL_OTHER="+source.URL)
 		b.transcripts(t, address, []failure{fails(0, "export - --table people -v 0"), fails(0, "purge --table people --all --dry-run -v 0")})
 		if after := b.Dump(t); !reflect.DeepEqual(before, after) {
 			t.Errorf("%s: the database has changed", kind)

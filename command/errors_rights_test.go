@@ -3,9 +3,11 @@ package command_test
 import (
 	"context"
 	"database/sql"
+	"os"
 	"strings"
 	"testing"
 
+	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/internal/testdb"
 )
 
@@ -78,10 +80,22 @@ func TestErrors_MissingRights(t *testing.T) {
 					fails(1, "runs show 01ARZ3NDEKTSV4RRFFQ69G5FAV"),
 				})
 			})
+			b.mustRun(t, "backfill --table people --set age=age+1 --undo --no-input -v 0")
+			undo := "undo " + batch.Short(b.lastRun(t)) + " --no-input -v 0"
+			t.Chdir(t.TempDir())
+			if err := os.WriteFile("more.csv", []byte("id,name\n9,Ida\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			source := newBench(t, testdb.Fresh(t, testdb.NameSQLite))
+			source.people(t)
 			b.failing(t, "rights-write", reader, []failure{
 				fails(1, "purge --table people --all --no-input -v 0"),
 				fails(1, "backfill --table people --no-input -v 0 --set", "age = 1"),
-			})
+				fails(1, "import more.csv --table people --no-input -v 0"),
+				fails(1, "import more.csv --table people --upsert-on id --no-input -v 0"),
+				fails(1, "copy --from other --to default --table people --no-input -v 0"),
+				fails(1, undo),
+			}, "DATABASE_URL_OTHER="+source.URL)
 			b.wantCount(t, "SELECT count(*) FROM people WHERE age > 1", 3)
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -135,6 +136,22 @@ func TestErrors_WrongTypes(t *testing.T) {
 				fails(2, "backfill --table people --no-input --set", "age = 1", "--where", "name = 1"),
 				fails(1, "backfill --table people --no-input -v 0 --set", "age = name"),
 				fails(1, "backfill --table people --no-input -v 0 --set", "name = 'a name that is far too long for it'"))
+		case testdb.NameSQLite: // which looks at types in STRICT tables, at rowids, and where a CHECK does
+			b.exec(t, "CREATE TABLE strict (id integer NOT NULL PRIMARY KEY, age integer) STRICT", "INSERT INTO strict VALUES (1, 36)",
+				"CREATE TABLE checked (id integer NOT NULL PRIMARY KEY, age CHECK (typeof(age) = 'integer'))", "INSERT INTO checked VALUES (1, 36)")
+			tests = append(tests,
+				fails(1, "backfill --table strict --no-input -v 0 --set", "age = 'old'"),
+				fails(1, "backfill --table checked --no-input -v 0 --set", "age = 'old'"))
+			t.Chdir(t.TempDir())
+			for name, text := range map[string]string{"age.csv": "id,age\n2,old\n", "key.csv": "id,name\nfour,Ida\n"} {
+				if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			tests = append(tests,
+				fails(1, "import age.csv --table strict --no-input -v 0"),
+				fails(1, "import age.csv --table checked --no-input -v 0"),
+				fails(1, "import key.csv --table people --no-input -v 0"))
 		}
 		b.failing(t, "types", b.URL, tests)
 		b.wantCount(t, "SELECT count(*) FROM people WHERE name IN ('Ada', 'Grace', 'Mary') AND age > 30", 3)

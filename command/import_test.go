@@ -776,6 +776,8 @@ func TestImport_RefusalsOfRuns(t *testing.T) {
 		dataFile(t, file, "id,name\n1,Ann\n2,Bob\nx,Cid\n")
 		tell("bad record set aside", "--max-errors", "1")
 		tell("same file again")
+		dataFile(t, file, "id,name\n4,Dan\n5\n")
+		tell("malformed record")
 		golden(t, "import_runs."+b.Name, all.String())
 	})
 }

@@ -31,7 +31,12 @@ func startProgram(t *testing.T, environ []string, args ...string) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &program{cmd: exec.Command(self, args...)}
+	return startBinary(t, self, environ, args...)
+}
+
+func startBinary(t *testing.T, file string, environ []string, args ...string) *program {
+	t.Helper()
+	p := &program{cmd: exec.Command(file, args...)}
 	p.cmd.Env = append(append(os.Environ(), programEnv+"=1"), environ...)
 	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()

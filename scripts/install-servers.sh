@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the tests start, on Debian and Ubuntu: PostgreSQL and MariaDB, with their clients, the client of SQLite, and the shells zsh and fish.
+# Installs what the tests start, on Debian and Ubuntu: PostgreSQL and MariaDB, with their clients, the client of SQLite, the shells zsh and fish, man,
+# strace, and the C compiler that the race detector needs.
 # It does nothing when they are there. The tests run private servers of their own; no server of the system is started.
 set -eu
 
@@ -19,11 +20,13 @@ done
 for program in mariadbd mariadb-install-db mariadb mariadb-dump; do
 	have "$program" || { packages="$packages mariadb-server mariadb-client"; break; }
 done
-# The client of SQLite, and the shells whose completion is tested.
-for program in sqlite3 zsh fish; do
+# The client of SQLite, the shells whose completion is tested, and what tells the order of writing and syncing.
+for program in sqlite3 zsh fish strace; do
 	have "$program" || packages="$packages $program"
 done
 [ -r /usr/share/bash-completion/bash_completion ] || packages="$packages bash-completion"
+have man || packages="$packages man-db"
+have gcc || packages="$packages gcc libc6-dev"
 [ -n "$packages" ] || exit 0
 
 fail() {

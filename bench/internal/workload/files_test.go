@@ -15,7 +15,7 @@ func TestFiles(t *testing.T) {
 	t.Setenv("TMPDIR", os.TempDir()) // the harness changes it; here it is set back at the end
 	compared := 0
 	o := Options{
-		ExportRows: 50_000, ExportRounds: 1, Module: "../../..",
+		ExportRows: 25_000, ExportRounds: 1, Module: "../../..",
 		Version: func(string) {},
 		Wanted:  func(_, database string) bool { return database != testdb.NameMariaDB },
 		Report: func(results []measure.Result) {

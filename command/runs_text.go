@@ -21,6 +21,9 @@ const titleWidth = 40
 // title is a run's command with its main arguments in a few words: purge events where "status = 'done'".
 func title(r runstore.Run) string { return cutText(fullTitle(r), titleWidth) }
 
+// ofFile is what an import keeps of its files, and is no word of its title.
+var ofFile = []string{"sha256", "form", "columns", rejectName}
+
 // fullTitle is title at any length. What says what the command works on comes first, without its name.
 func fullTitle(r runstore.Run) string {
 	words := []string{r.Command}
@@ -33,7 +36,7 @@ func fullTitle(r runstore.Run) string {
 			words = append(words, term.Printable(a.Value))
 		case a.Name == "file":
 			words = append(words, term.Printable(filepath.Base(a.Value)))
-		case a.Name == "sha256", a.Name == "form": // of the file
+		case r.Argument("file") != "" && slices.Contains(ofFile, a.Name):
 		case a.Value == "true":
 			rest = append(rest, a.Name)
 		default:

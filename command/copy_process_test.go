@@ -75,21 +75,24 @@ func TestCopyProcess_KilledAndRunAgain(t *testing.T) {
 		p.b.exec(t, "CREATE TABLE arrivals (id integer NOT NULL)")
 		p.b.counts(t)
 		want := rowsOf(t, p.a.raw, "1 = 1")
-		slowly := []string{"--batch-size", "5", "--move", "--rows-per-second", "600"} // so that it is not over when it should be killed
+		slowly := []string{"--batch-size", "5", "--move", "--rows-per-second", "300"} // so that it is not over when it should be killed
 		copied := func() int { return p.b.count(t, "SELECT count(*) FROM items") }
 		left := func() int { return p.a.count(t, fmt.Sprintf("SELECT count(*) FROM items WHERE id <= %d", rows)) }
+		some := func(of int) int { return 1 + rand.IntN(max(of/4, 1)) }
 		first := p.start(t, slowly...)
 		first.waitFor(t, "the run has begun", func() bool { return copied() > 0 })
 		p.busy(t, rows+1, func() { // behind the last row of the beginning
 			p.kill(t, first)
 			for range 2 { // while it copies
-				at := copied() + 1 + rand.IntN((rows-copied())/4)
+				n := copied()
+				at := min(n+some(rows-n), rows)
 				pr := p.start(t, slowly...)
 				pr.waitFor(t, fmt.Sprintf("%d rows have arrived", at), func() bool { return copied() >= at })
 				p.kill(t, pr)
 			}
 			for range 2 { // while it deletes
-				at := left() - 1 - rand.IntN(left()/4)
+				n := left()
+				at := max(n-some(n), 0)
 				pr := p.start(t, slowly...)
 				pr.waitFor(t, fmt.Sprintf("%d rows are left", at), func() bool { return left() <= at })
 				p.kill(t, pr)

@@ -18,21 +18,31 @@ type ForeignRows interface {
 	ByKeys(ctx context.Context, keys []keyset.Values, lock bool) ([]rowimage.Row, error)
 }
 
+// ForeignImages say what belongs to the rows that [Foreign] gives. It is for packages of this module.
+type ForeignImages struct {
+	// Table is the quoted name of the table that the rows go to, and Images are its rows; nil where nobody asks.
+	Table  string
+	Images *rowimage.Table
+	// Keys are the keys of the rows that are there already and that a batch changes; nil: it changes none.
+	Keys func(rows []rowimage.Row) []keyset.Values
+}
+
 // Foreign makes rows of a table of another database, conn, the source: the run and its checkpoint are in the database that they go to. The rows are
 // read before the batch's transaction begins and are not locked. As the source of a later phase it ends where the first phase did. It is for packages
 // of this module.
-func Foreign(conn *db.DB, o TableRanges, rows ForeignRows) Source[rowimage.Row] {
+func Foreign(conn *db.DB, o TableRanges, rows ForeignRows, to ForeignImages) Source[rowimage.Row] {
 	keys, err := keyset.New(conn.Dialect(), o.Table, o.Key)
 	if err != nil {
 		return Source[rowimage.Row]{brokenSource{err}}
 	}
-	return Source[rowimage.Row]{&foreignSource{ranges: &rangesSource{conn: conn, o: o, keys: keys}, reader: rows}}
+	return Source[rowimage.Row]{&foreignSource{ranges: &rangesSource{conn: conn, o: o, keys: keys}, reader: rows, to: to}}
 }
 
 // foreignSource walks a table of a database that the run is not in.
 type foreignSource struct {
 	ranges *rangesSource
 	reader ForeignRows
+	to     ForeignImages
 }
 
 func (s *foreignSource) name() string { return s.ranges.Table() }
@@ -78,4 +88,17 @@ func (s *foreignSource) describe(p page, i int) (keyset.Values, string) {
 func (s *foreignSource) replay(ctx context.Context, _ *db.DB, row runstore.Quarantined) (page, error) {
 	rows, err := s.reader.ByKeys(ctx, []keyset.Values{row.Key}, false)
 	return page{items: rows, n: len(rows)}, err
+}
+
+func (s *foreignSource) images() *rowimage.Table { return s.to.Images }
+
+// QuotedTable is the name of the table that the rows go to.
+func (s *foreignSource) QuotedTable() string { return s.to.Table }
+
+func (s *foreignSource) before(ctx context.Context, conn *db.DB, p page) ([]rowimage.Row, error) {
+	rows, _ := p.items.([]rowimage.Row)
+	if s.to.Keys == nil || len(rows) == 0 {
+		return nil, nil
+	}
+	return s.to.Images.ReadKeys(ctx, conn, s.to.Keys(rows), true)
 }

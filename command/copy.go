@@ -12,6 +12,8 @@ import (
 	"github.com/drover-dev/drover/batch"
 	"github.com/drover-dev/drover/db"
 	"github.com/drover-dev/drover/internal/dialect"
+	"github.com/drover-dev/drover/internal/keyset"
+	"github.com/drover-dev/drover/internal/rowimage"
 	"github.com/drover-dev/drover/internal/transfer"
 )
 
@@ -41,7 +43,7 @@ drover copy --from old --to new --table users --to-table app.users --columns id,
 		NoDatabase: true,
 		Fill:       x.Fill,
 		Require:    []string{"from", "to", "table"},
-		Hide:       []string{"database", "undo", "retry"},
+		Hide:       []string{"database", "retry"},
 		Flags: func(f *pflag.FlagSet) {
 			x.Declare(f, batch.Options{}, func(f *pflag.FlagSet) {
 				f.StringVar(&o.from, "from", "", "copy from the database of this `alias`")
@@ -74,6 +76,7 @@ type copying struct {
 	source   *target
 	dest     *target
 	transfer *transfer.Transfer
+	images   *rowimage.Table // of the table that is written to; nil without --undo
 	options  batch.Options
 	flags    *batch.Flags
 	screen   *batch.Screen
@@ -176,7 +179,31 @@ func (j *copying) match(ctx context.Context) error {
 	j.source.key = from
 	j.transfer, err = transfer.New(transfer.Side{Conn: j.source.conn, Table: j.source.table, Key: from},
 		transfer.Side{Conn: j.dest.conn, Table: j.dest.table, Key: to}, j.columns)
-	return j.mismatch(err)
+	if err != nil {
+		return j.mismatch(err)
+	}
+	return j.keep()
+}
+
+// keep sees to it that rows which arrive can be found again by an undo.
+func (j *copying) keep() (err error) {
+	switch {
+	case !j.options.Undo:
+		return nil
+	case j.move:
+		return drover.Exit(drover.ExitUsage, "--undo does not go with --move: the rows that are deleted from %s are not kept", j.source.conn.Alias()).
+			Try("copy them back: --from %s --to %s", j.to, j.from)
+	case !j.dest.key.Has(j.source.key.Columns):
+		return drover.Exit(drover.ExitUsage, "--undo: the rows of %s are found again by %s, and the rows that arrive are known by %s",
+			j.dest.table.FullName(), strings.Join(j.dest.key.Columns, ", "), strings.Join(j.source.key.Columns, ", ")).Try("leave --undo out")
+	}
+	j.images, err = rowimage.New(j.dest.dialect, j.dest.table, j.dest.key)
+	return err
+}
+
+// destKeys are the keys of the rows that rows of the first database go to.
+func (j *copying) destKeys(rows []copied) []keyset.Values {
+	return j.transfer.OtherKeys(rows, j.dest.key.Columns)
 }
 
 func (j *copying) readOnly(ctx context.Context, conn *db.DB) []db.BlockOption {
@@ -213,8 +240,12 @@ func (j *copying) mismatch(err error) error {
 
 // job is the work as the engine knows it.
 func (j *copying) job() *batch.Job[copied] {
+	to := batch.ForeignImages{Table: j.dest.keys.Table(), Images: j.images}
+	if j.overwrite {
+		to.Keys = j.destKeys
+	}
 	source := func(context.Context, *db.DB) (batch.Source[copied], error) {
-		return batch.Foreign(j.source.conn, batch.TableRanges{Table: j.source.table, Key: j.source.key, Where: j.source.where}, j.transfer), nil
+		return batch.Foreign(j.source.conn, batch.TableRanges{Table: j.source.table, Key: j.source.key, Where: j.source.where}, j.transfer, to), nil
 	}
 	job := &batch.Job[copied]{
 		Name: j.call.CommandName(), Verb: j.verb, Repeatable: j.move, Describe: j.describe,
@@ -260,6 +291,10 @@ func (j *copying) run(ctx context.Context) error {
 	}
 	if err != nil {
 		return j.source.rejected(ctx, err, "--where", j.source.given, "the condition is what would follow WHERE in a statement on "+j.source.table.FullName())
+	}
+	if prepared.Undo() && !j.options.Undo {
+		prepared.Close()
+		return begunWithUndo(prepared)
 	}
 	return runPrepared(ctx, prepared, j.screen, j.flags, j)
 }

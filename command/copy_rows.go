@@ -20,14 +20,24 @@ type copied = rowimage.Row
 
 // copy writes the rows of a batch to the other database, in the batch's transaction.
 func (j *copying) copy(ctx context.Context, b *batch.Batch[copied]) error {
-	if !j.overwrite {
-		return j.transfer.Insert(ctx, b.Rows)
+	return j.telling(ctx, b, func() error {
+		if !j.overwrite {
+			return j.transfer.Insert(ctx, b.Rows)
+		}
+		check, err := j.transfer.Compare(ctx, b.Rows)
+		if err != nil {
+			return err
+		}
+		return j.bring(ctx, b.Rows, check.Differences)
+	})
+}
+
+// telling calls write, and tells the batch which rows it has made where that is kept.
+func (j *copying) telling(ctx context.Context, b *batch.Batch[copied], write func() error) error {
+	if !j.options.Undo || b.RunID() == "" {
+		return write()
 	}
-	check, err := j.transfer.Compare(ctx, b.Rows)
-	if err != nil {
-		return err
-	}
-	return j.bring(ctx, b.Rows, check.Differences)
+	return tellCreated(ctx, b, creating{j.dest.conn, j.dest.keys.Table(), j.images, j.overwrite}, j.destKeys(b.Rows), write)
 }
 
 // bring writes the rows that are not there, and those that are there with other values.
@@ -52,7 +62,7 @@ func (j *copying) verify(ctx context.Context, b *batch.Batch[copied]) error {
 	case err != nil:
 		return err
 	case j.overwrite:
-		return j.bring(ctx, b.Rows, check.Differences)
+		return j.telling(ctx, b, func() error { return j.bring(ctx, b.Rows, check.Differences) })
 	}
 	for _, d := range check.Differences {
 		b.Quarantine(d.Row, fmt.Errorf("not verified: %w", d))

@@ -277,6 +277,53 @@ func TestCopy_Overwrite(t *testing.T) {
 	})
 }
 
+// TestCopy_Undo takes the rows away again that have arrived, and restores those that were written over, also after a run in two attempts and with several
+// workers. Rows that were changed since stay.
+func TestCopy_Undo(t *testing.T) {
+	eachTwo(t, func(t *testing.T, p *twoPlaces) {
+		p.items(t, 200)
+		p.b.exec(t, "INSERT INTO items VALUES (3, 3, 'item 3', 3.25), (4, 4, 'old', 0), (999, 9, 'its own', 1)")
+		before := rowsOf(t, p.b.raw, "1 = 1")
+		undo := func(want int) {
+			t.Helper()
+			o := drover.CallOptions{Databases: []*db.DB{p.a.conn, p.b.conn}}
+			if res, err := newApp().CallWith(t.Context(), o, "undo", p.b.latestRun(t), "--database", "b", "--no-input"); drover.ExitCode(err) != want {
+				t.Errorf("undo: %v\n%s", err, res.Stderr)
+			}
+		}
+		same := func(what string) {
+			t.Helper()
+			if diff := cmp.Diff(before, rowsOf(t, p.b.raw, "1 = 1")); diff != "" {
+				t.Errorf("%s (-before +undone):\n%s", what, diff)
+			}
+		}
+		p.a.unchanged(t, func() {
+			p.mustCopy(t, "--undo", "--where", "id > 100", "--batch-size", "30")
+			p.b.wantCount(t, "SELECT count(*) FROM items", 103)
+			undo(drover.ExitOK)
+			same("a copy")
+			p.mustCopy(t, "--undo", "--overwrite", "--batch-size", "30")
+			p.b.wantCount(t, "SELECT count(*) FROM items WHERE name = 'item 4'", 1)
+			undo(drover.ExitOK)
+			same("a copy over rows")
+		})
+
+		begun := []string{"--undo", "--where", "id > 150", "--batch-size", "10"}
+		if _, err := p.copy(t.Context(), append(begun, "--rows-per-second", "10", "--time-limit", "1ms")...); drover.ExitCode(err) != drover.ExitAgain {
+			t.Fatalf("it has not stopped: %v", err)
+		}
+		if _, err := p.copy(t.Context(), begun[1:]...); drover.ExitCode(err) != drover.ExitUsage || !strings.Contains(err.Error(), "was begun with --undo") {
+			t.Errorf("gone on with without --undo: %v", err)
+		}
+		p.mustCopy(t, append(begun, "--rows-per-second", "0")...)
+		p.b.exec(t, "UPDATE items SET name = 'mine' WHERE id = 160")
+		undo(drover.ExitPartial)
+		p.b.wantCount(t, "SELECT count(*) FROM items WHERE id BETWEEN 151 AND 200", 1)
+		p.b.exec(t, "DELETE FROM items WHERE name = 'mine'")
+		same("a copy in two attempts")
+	})
+}
+
 func hintsOf(err error) string {
 	if e, ok := errors.AsType[*drover.CommandError](err); ok {
 		return strings.Join(e.Advice, "\n")
@@ -315,7 +362,7 @@ func TestCopy_Refusals(t *testing.T) {
 		{"--table=", drover.ExitUsage, "--table is empty"},
 		{"--batch-size 0", drover.ExitUsage, "--batch-size"},
 		{"--retry 01ABC", drover.ExitUsage, "are not tried again one by one"},
-		{"--undo", drover.ExitFailed, "undo is not possible"},
+		{"--undo --move", drover.ExitUsage, "--undo does not go with --move"},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
 			p.a.unchanged(t, func() {

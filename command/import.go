@@ -350,44 +350,27 @@ func (j *importing) process(ctx context.Context, b *batch.Batch[*datafile.Page])
 			b.Quarantine(i, err)
 		}
 	}
-	tells := j.options.Undo && b.RunID() != ""
-	before := map[string]bool{}
-	if tells && j.byKey() {
-		if err := j.rows(ctx, page, func(key keyset.Values) { before[key.String()] = true }); err != nil {
-			return err
-		}
-	}
-	n, err := j.loader.Write(ctx, page)
-	if err != nil {
+	var n int64
+	write := func() (err error) {
+		n, err = j.loader.Write(ctx, page)
 		return err
 	}
 	if b.RunID() == "" { // a rehearsal commits nothing
-		return nil
+		return write()
 	}
-	if tells {
-		err := j.rows(ctx, page, func(key keyset.Values) {
-			if text := key.String(); !before[text] {
-				before[text] = true
-				b.Created(j.loader.Table(), key)
-			}
-		})
-		if err != nil {
-			return err
-		}
+	var err error
+	if j.options.Undo {
+		err = tellCreated(ctx, b, creating{j.conn, j.loader.Table(), j.images, j.byKey()}, j.keysOf(page), write)
+	} else {
+		err = write()
+	}
+	if err != nil {
+		return err
 	}
 	return j.conn.OnCommit(ctx, func(context.Context) error {
 		j.changed += n
 		return nil
 	})
-}
-
-// rows tells the keys of the rows of a page that are there now, as the database has them: a file may write them otherwise.
-func (j *importing) rows(ctx context.Context, page *datafile.Page, tell func(key keyset.Values)) error {
-	rows, err := j.images.ReadKeys(ctx, j.conn, j.keysOf(page), true)
-	for _, row := range rows {
-		tell(row.Key)
-	}
-	return err
 }
 
 // run plans, shows, asks and works.
@@ -400,7 +383,7 @@ func (j *importing) run(ctx context.Context) error {
 	}
 	if prepared.Undo() && !j.options.Undo {
 		prepared.Close()
-		return drover.Exit(drover.ExitUsage, "run %s was begun with --undo", batch.Short(prepared.Plan().RunID)).Try("the same command with --undo goes on with it")
+		return begunWithUndo(prepared)
 	}
 	return runPrepared(ctx, prepared, j.screen, j.flags, j)
 }

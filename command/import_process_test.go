@@ -68,7 +68,7 @@ func TestImportProcess_KilledAndRunAgain(t *testing.T) {
 		defer look.Stop()
 		for kill := range importKills {
 			there := b.count(t, done)
-			at := there + rand.IntN((c.rows-there)/(importKills-kill+5)) // also before the first batch
+			at := there + rand.IntN(max((c.rows-there)/(importKills-kill+5), 1)) // also before the first batch
 			p := startBinary(t, built, environ, args...)
 			p.waitFor(t, fmt.Sprintf("%d records are done", at), func() bool {
 				<-look.C

@@ -222,6 +222,28 @@ func (c *column) convert(value any) (any, error) {
 	return convert(class, value, c.out)
 }
 
+// OtherKeys are the values of columns of the other table's rows that rows of the source go to, but for rows that do not fit.
+func (t *Transfer) OtherKeys(rows []rowimage.Row, columns []string) []keyset.Values {
+	places := make([]int, len(columns))
+	for n, name := range columns {
+		places[n] = slices.IndexFunc(t.columns, func(c column) bool { return c.name == name })
+	}
+	var keys []keyset.Values
+	for _, row := range rows {
+		values, err := t.converted(row)
+		if err != nil {
+			continue
+		}
+		other := t.row(values)
+		key := make(keyset.Values, len(columns))
+		for n, at := range places {
+			key[n] = other.Values[at]
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}
+
 // Insert writes rows of the source to the other table, in its block.
 func (t *Transfer) Insert(ctx context.Context, rows []rowimage.Row) error {
 	others := make([]rowimage.Row, len(rows))

@@ -37,7 +37,8 @@ func (b *bench) still(t *testing.T, args ...string) *exec.Cmd {
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
 		cmd.Dir, url = filepath.Dir(path), "sqlite:"+filepath.Base(path)
 	}
-	cmd.Env = append(os.Environ(), programEnv+"="+stillProgram, "DATABASE_URL="+url, "NO_COLOR=1", "FORCE_COLOR=", "CLICOLOR_FORCE=", "TERM=xterm", "TZ=UTC")
+	cmd.Env = append(os.Environ(), programEnv+"="+stillProgram, "DATABASE_URL="+url, "NO_COLOR=1", "FORCE_COLOR=", "CLICOLOR_FORCE=", "TERM=xterm", "TZ=UTC",
+		"GORACE=atexit_sleep_ms=0") // else each child of a test with -race ends a second late
 	return cmd
 }
 

@@ -519,6 +519,19 @@ func TestImport_OnceHoweverItIsWritten(t *testing.T) {
 	})
 }
 
+// TestImport_RecordsWithoutFields are no rows of NULLs.
+func TestImport_RecordsWithoutFields(t *testing.T) {
+	b := newBench(t, testdb.Fresh(t, testdb.NameSQLite))
+	b.exec(t, "CREATE TABLE empty (id integer, note varchar(20))")
+	for _, args := range [][]string{{"--json"}, {"--dry-run"}, nil} {
+		_, err := b.load(t.Context(), dataFile(t, "empty.jsonl", "{}\n{}\n"), append(args, "--table", "empty")...)
+		if drover.ExitCode(err) != drover.ExitUsage || !strings.Contains(fmt.Sprint(err), "has a field; nothing was written") {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+	b.wantCount(t, "SELECT count(*) FROM empty", 0)
+}
+
 // TestImport_RejectFileOfOthers writes over no file that is not the run's own.
 func TestImport_RejectFileOfOthers(t *testing.T) {
 	b := newBench(t, testdb.Fresh(t, testdb.NameSQLite))

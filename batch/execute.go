@@ -228,6 +228,13 @@ func (r *runner) hold(ctx context.Context, fn func(ctx context.Context) error) e
 		case <-beside.Done():
 		}
 	})
+	if limit := r.settings.TimeLimit; limit > 0 { // on time, also where the database does not answer the heart
+		around.Go(func() {
+			if sleep(beside, limit-r.now().Sub(r.began)) {
+				r.look()
+			}
+		})
+	}
 	if r.throttle != nil {
 		around.Go(func() { r.throttle.Run(beside) })
 	}

@@ -36,10 +36,6 @@ type heart struct {
 func (r *runner) beat(ctx context.Context) {
 	ticker := time.NewTicker(min(pollEvery, r.settings.Lease/leaseParts)) // a short lease must not run out between two beats
 	defer ticker.Stop()
-	if limit := r.settings.TimeLimit; limit > 0 { // on time, also where the database does not answer a pulse
-		timer := time.AfterFunc(limit-r.now().Sub(r.began), r.look)
-		defer timer.Stop()
-	}
 	for {
 		select {
 		case <-ctx.Done():

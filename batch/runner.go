@@ -14,6 +14,7 @@ import (
 
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/db"
+	"github.com/drover-dev/drover/internal/dialect"
 	"github.com/drover-dev/drover/internal/keyset"
 	"github.com/drover-dev/drover/internal/pace"
 	"github.com/drover-dev/drover/internal/rowimage"
@@ -406,7 +407,7 @@ func (c *imagedTables) get(ctx context.Context, conn *db.DB, name string) (*imag
 	d := conn.Dialect()
 	described, err := d.Table(ctx, conn, name)
 	switch {
-	case db.KindOf(err) == db.ErrUndefinedTable: // which names it
+	case errors.Is(err, dialect.ErrNoTable): // which names it
 		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("describe table %s: %w", name, err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/drover-dev/drover"
 	"github.com/drover-dev/drover/db"
+	"github.com/drover-dev/drover/internal/dialect"
 	"github.com/drover-dev/drover/internal/keyset"
 	"github.com/drover-dev/drover/internal/rowimage"
 	"github.com/drover-dev/drover/internal/runstore"
@@ -97,12 +98,21 @@ func (s *undoSource) plan(ctx context.Context, conn *db.DB, _ planOptions) (*sou
 	}
 	var n int64
 	for _, j := range journal {
-		if _, err := s.tables.get(ctx, conn, j.Table); err != nil {
-			return nil, s.misfit(fmt.Errorf("%w; nothing was changed", err))
+		if _, err := s.table(ctx, conn, j.Table); err != nil {
+			return nil, fmt.Errorf("%w; nothing was changed", err)
 		}
 		n += j.Rows
 	}
 	return &sourcePlan{rows: n, shards: []runstore.Shard{{Planned: n}}}, nil
+}
+
+// table describes a table of the journal.
+func (s *undoSource) table(ctx context.Context, conn *db.DB, name string) (*imagedTable, error) {
+	t, err := s.tables.get(ctx, conn, name)
+	if errors.Is(err, dialect.ErrNoTable) {
+		return nil, s.misfit(err)
+	}
+	return t, err
 }
 
 // misfit is the error of a table that is gone or has changed. It is that of all its rows, and nobody could try them again one by one.
@@ -159,10 +169,7 @@ func (s *undoSource) process(ctx context.Context, w *work) error {
 
 // restore restores images of one table and one kind; offset is the place of the first in the page.
 func (s *undoSource) restore(ctx context.Context, w *work, images []runstore.Image, offset int) error {
-	t, err := s.tables.get(ctx, w.DB(), images[0].Table)
-	if db.KindOf(err) == db.ErrUndefinedTable {
-		return s.misfit(err)
-	}
+	t, err := s.table(ctx, w.DB(), images[0].Table)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
@@ -64,14 +63,11 @@ func TestImportProcess_KilledAndRunAgain(t *testing.T) {
 		const written = "SELECT COALESCE(SUM(rows_done), 0) FROM drover_shards"
 		const done = "SELECT (" + written + ") + (SELECT count(*) FROM drover_quarantine)"
 		writing, hits, refused := b.writing(t), 0, false
-		look := time.NewTicker(5 * time.Millisecond) // not all the time, which would slow the process down
-		defer look.Stop()
 		for kill := range importKills {
 			there := b.count(t, done)
 			at := there + rand.IntN(max((c.rows-there)/(importKills-kill+5), 1)) // also before the first batch
 			p := startBinary(t, built, environ, args...)
 			p.waitFor(t, fmt.Sprintf("%d records are done", at), func() bool {
-				<-look.C
 				return b.count(t, done) >= at
 			})
 			if p.killAmid(t, writing) {
@@ -237,10 +233,9 @@ func (b *bench) writing(t *testing.T) func() bool {
 	}
 }
 
-// killAmid kills the process at some moment of the next batches, and says whether it was writing: it stands still while it is looked at.
+// killAmid kills the process, wherever it is now, and says whether it was writing: it stands still while it is looked at.
 func (p *program) killAmid(t *testing.T, writing func() bool) bool {
 	t.Helper()
-	<-time.After(time.Duration(rand.Int64N(int64(30 * time.Millisecond))))
 	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
